@@ -16,7 +16,7 @@ from sftbench.clean.audit import audit
 from sftbench.clean.check_split import check_split
 from sftbench.clean.dedup import dedup
 from sftbench.clean.findings import fake
-from sftbench.clean.minhash import near_pairs
+from sftbench.clean.near import near_pairs
 from sftbench.clean.scrub import scrub
 from sftbench.clean.search import find_values
 from sftbench.clean.split import split
@@ -114,6 +114,7 @@ def test_known_values_come_from_files_below_the_folder_only(tmp_path, monkeypatc
     secret = "plain" + "wombatwords"
     (tmp_path / ".env").write_text(f"DB_PASSWORD={secret}\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     sample = made("a", f"it starts with {secret}")
     assert scrub_one(sample).messages[0].content.endswith(secret)
     assert secret not in next(scrub([sample], known_values="auto")).messages[0].content
@@ -148,7 +149,7 @@ def test_the_same_bytes_on_one_two_and_four_workers(sessions, tmp_path):
     assert results[0] == results[1] == results[2] and results[0][0]
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", "numba", "datasketch"])
 def test_near_pairs_are_those_of_brute_force(engine):
     texts = [s.messages[1].content for s in corpus()]
     sets = [word_shingles(text, 3) for text in texts]

@@ -8,6 +8,8 @@ __all__ = ['Components']
 # %% ../../nbs/20_clean/components.ipynb #2c636a7e
 from collections.abc import Iterable
 
+import numpy as np
+
 # %% ../../nbs/20_clean/components.ipynb #0a28057b
 class Components:
     "Sets of numbers that edges join; the smallest member stands for each."
@@ -34,6 +36,13 @@ class Components:
         "Join along every edge."
         for one, other in edges:
             self.join(one, other)
+
+    def roots(self) -> np.ndarray:
+        "The smallest member of the component of each number, as an array."
+        above = np.array(self.above, np.int64)
+        while (above[above] != above).any():
+            above = above[above]
+        return above
 
     def members(self) -> dict[int, list[int]]:
         "All components by representative, members in order."

@@ -13,35 +13,72 @@ from .findings import Finding, Rule, Rules, apply_rules
 
 # %% ../../nbs/20_clean/scrub_keys.ipynb #8169a4f9
 _NAME = r"[A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?"
-_BEGIN, _END = f"-----BEGIN {_NAME}-----", f"-----END {_NAME}-----"
-_GAP = (
-    r"(?:[ \t\r>|+:,'\"→-]|\\?\\[nrt]|\n|\b\d{1,6}[→|:\t ])*"  # line ends, line numbers, quotes, diff signs
+_MARK = re.compile(rf"-{{4,5}} ?(?P<side>BEGIN|END) {_NAME} ?-{{4,5}}|\bPrivate-Lines: \d{{1,3}}")
+_LINE = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
+_GAP = re.compile(  # between two lines of a key: line ends, numbers, quotes, signs of diffs, headers, names of files
+    r"(?:[\w./-]{1,80}:\d{1,6}[:-]|(?:Proc-Type|DEK-Info|Version|Comment|Hash|X-[\w-]+): ?[^\n\\]{0,80}|[^A-Za-z0-9]"
+    r"|\d{1,7}|[nrt])*+"
 )
-_LINE = r"[A-Za-z0-9+/=]{16,}"
-_HEADERS = r"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\n\\]{0,80})"
-_WHOLE = re.compile(rf"{_BEGIN}(?:(?!-----BEGIN).){{16,20000}}?{_END}", re.S)
-_NO_END = re.compile(rf"{_BEGIN}(?:{_GAP}(?:{_HEADERS}|{_LINE}))+{_GAP}[A-Za-z0-9+/=]*")
-_NO_BEGIN = re.compile(rf"(?:{_LINE}{_GAP})+(?:[A-Za-z0-9+/=]{{1,16}}{_GAP})?{_END}")
+_TAIL = re.compile(r"(?:[^A-Za-z0-9]|[nrt]|\d{1,7}(?=[→|:\t ])){0,24}[A-Za-z0-9+/]{1,15}={1,2}")
 _BODY = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
+_LONGEST = 40_000  # characters of a block
+
+# %% ../../nbs/20_clean/scrub_keys.ipynb #b652e098
+def _chained(
+    text: str,  # a decoded text
+    lines: list[re.Match[str]],  # in the order of the walk
+    edge: int,  # where it begins
+) -> int:  # where it ends; the edge, if no line follows
+    "How far lines of base64 go on from an edge, forwards or backwards."
+    for line in lines:
+        start, end = line.span()
+        if not _GAP.fullmatch(text, *((edge, start) if start >= edge else (end, edge))):
+            break
+        edge = end if start >= edge else start
+    return edge
 
 
+def _after(text: str, start: int) -> int:
+    "Where a key that begins here ends, if its end is missing."
+    end = _chained(text, list(_LINE.finditer(text, start, start + _LONGEST)), start)
+    tail = _TAIL.match(text, end) if end > start else None
+    return tail.end() if tail else end
+
+
+def _before(text: str, end: int, least: int) -> int:
+    "Where a key that ends here begins, if its beginning is missing."
+    last = max(least, end - _LONGEST)
+    tail = re.search(r"[A-Za-z0-9+/]{1,15}={0,2}[^A-Za-z0-9]{0,12}\Z", text[max(last, end - 32) : end])
+    edge = end - len(tail[0]) if tail and not _LINE.search(text, max(last, end - 32), end) else end
+    return _chained(text, list(_LINE.finditer(text, last, end))[::-1], edge)
+
+# %% ../../nbs/20_clean/scrub_keys.ipynb #fee0058e
 def find_pem(
     text: str,  # a decoded text
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # one finding a block
     "Private key blocks, whole or cut at either end."
-    if "private key" in lowered:
-        spans = [m.span() for m in _WHOLE.finditer(text)]
-        for pattern in (_NO_END, _NO_BEGIN):
-            spans += [m.span() for m in pattern.finditer(text) if not _inside(m.span(), spans)]
-        for start, end in spans:
-            if _BODY.search(text, start, end) or end - start > 120:
-                yield Finding(start, end, "PRIVATE_KEY", "structure")
+    if "private key" not in lowered and "private-lines" not in lowered:
+        return
+    marks, done = list(_MARK.finditer(text)), 0
+    for at, mark in enumerate(marks):
+        following = marks[at + 1] if at + 1 < len(marks) else None
+        start, end = mark.span()
+        if mark["side"] == "END":
+            start = _before(text, start, done)
+        elif following and following["side"] == "END" and following.start() - end < _LONGEST:
+            end = following.end()
+        else:
+            end = _after(text, end)
+        if start >= done and _keyed(text, start, end):
+            yield Finding(start, end, "PRIVATE_KEY", "structure")
+            done = end
 
 
-def _inside(span: tuple[int, int], spans: list[tuple[int, int]]) -> bool:
-    "Whether a span touches one of the others."
-    return any(start < span[1] and span[0] < end for start, end in spans)
+def _keyed(text: str, start: int, end: int) -> bool:
+    "Whether a span holds a line of base64 that is no word or path."
+    lines = (line[0] for line in _LINE.finditer(text, start, end))
+    return any(re.search(r"[A-Z]", x) and re.search(r"[a-z]", x) and re.search(r"[0-9]", x) for x in lines)
 
 # %% ../../nbs/20_clean/scrub_keys.ipynb #a72e464e
 def key_lines(
@@ -51,31 +88,26 @@ def key_lines(
     return [line for line in _BODY.findall(block) if not line.startswith("b3BlbnNzaC1rZXktdjEAAAA")]
 
 # %% ../../nbs/20_clean/scrub_keys.ipynb #54c10c58
+_FORMS = r"""
+JWT eyj eyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]{8,})?
+JWT eyj eyJ[\w-]{16,}\.[\w-]*(?:\.[\w-]{10,}){3}
+PASSWORD_HASH $2a$,$2b$,$2y$ \$2[aby]\$\d\d\$[./A-Za-z0-9]{53}
+PASSWORD_HASH $1$,$5$,$6$,$y$,$apr1$ \$(?:1|5|6|y|apr1)\$(?:rounds=\d+\$|[./\w]{1,4}\$)?[./\w]{2,24}\$[./A-Za-z0-9]{22,90}
+PASSWORD_HASH $argon2 \$argon2i?d?\$v=\d+\$[\w=,]+\$[\w+/]{8,}\$[\w+/]{20,}
+PASSWORD_HASH pbkdf2_ pbkdf2_sha\d+\$\d+\$\w{8,}\$[\w+/=]{30,}
+PASSWORD_HASH ::: :\d+:(?P<value>[0-9a-fA-F]{32}:[0-9a-fA-F]{32}):::
+PRIVATE_KEY privatekey,presharedkey,private_key (?i:\b(?:private_?key|presharedkey))\s*=\s*(?P<value>[A-Za-z0-9+/]{43}=)
+PRIVATE_KEY "kty" "(?:d|p|q|dp|dq|qi|k)"\s*:\s*"(?P<value>[\w-]{22,})"
+PRIVATE_KEY rsakeyvalue <(?:D|P|Q|DP|DQ|InverseQ)>(?P<value>[A-Za-z0-9+/=]{40,})</
+PRIVATE_KEY xprv,yprv,zprv [xyz]prv[1-9A-HJ-NP-Za-km-z]{100,112}
+SIGNATURE signaturevalue SignatureValue>\s*(?P<value>[A-Za-z0-9+/=\s]{40,}?)\s*<
+TOTP_SEED otpauth otpauth://[^\s"'<>]{0,200}?[?&]secret=(?P<value>[A-Za-z2-7]{8,})
+TOTP_SEED oathtool oathtool(?:\s+-\S+){1,6}\s+["']?(?P<value>[A-Za-z2-7]{16,})
+WALLET_KEY wallet,signer,accounts,0x (?i:wallet|signer|private\s?key|accounts)[\w.'"]{0,12}\s{0,3}[=:(\[]?\s{0,3}(?:is\s+)?[\["']{0,3}(?P<value>(?:0x)?[0-9a-fA-F]{64})\b
+"""
 KEYS = Rules(
-    [
-        Rule("JWT", ("eyj",), re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]{8,})?")),
-        Rule("JWT", ("eyj",), re.compile(r"eyJ[\w-]{16,}\.[\w-]*(?:\.[\w-]{10,}){3}")),  # encrypted
-        Rule("PASSWORD_HASH", ("$2a$", "$2b$", "$2y$"), re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")),
-        Rule(
-            "PASSWORD_HASH",
-            ("$1$", "$5$", "$6$", "$y$", "$apr1$"),
-            re.compile(
-                r"\$(?:1|5|6|y|apr1)\$(?:rounds=\d+\$|[./\w]{1,4}\$)?[./\w]{2,24}\$[./A-Za-z0-9]{22,90}"
-            ),
-        ),
-        Rule(
-            "PASSWORD_HASH",
-            ("$argon2",),
-            re.compile(r"\$argon2i?d?\$v=\d+\$[\w=,]+\$[\w+/]{8,}\$[\w+/]{20,}"),
-        ),
-        Rule("PASSWORD_HASH", ("pbkdf2_",), re.compile(r"pbkdf2_sha\d+\$\d+\$\w{8,}\$[\w+/=]{30,}")),
-        Rule(
-            "PRIVATE_KEY",
-            ("private-lines",),
-            re.compile(r"Private-Lines: \d+\s+(?P<value>(?:[\w+/=]{4,}\s)+)"),
-        ),
-        Rule("PRIVATE_KEY", ("privatekey",), re.compile(r"PrivateKey\s*=\s*(?P<value>[A-Za-z0-9+/]{43}=)")),
-    ]
+    Rule(kind, tuple(words.split(",")), re.compile(pattern))
+    for kind, words, pattern in (line.split(None, 2) for line in _FORMS.strip().splitlines())
 )
 
 

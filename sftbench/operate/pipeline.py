@@ -21,6 +21,8 @@ from ..core.registry import components, did_you_mean
 from ..core.rundir import RunRecord, StepRecord, StepState, read_run, read_step
 from ..core.spec import Spec, StepSpec
 from ..core.system import Problem, home
+from .audit_report import audit_line, problem
+from .auditing import RunAudit
 from .engines import Engine, environment, run_step
 from .fingerprint import fingerprint, packages, versions
 from .locks import locked, terminable
@@ -164,15 +166,31 @@ def _run_steps(run: Run, engine: Engine, first: int, last: int, force: bool) -> 
         run.finished(state, record, "done")
 
 # %% ../../nbs/90_operate/pipeline.ipynb #e5ff4178
-def _draw(run: Run, engine: Engine) -> None:
+def _draw(run: Run, engine: Engine, news: bool) -> None:
     "Write the report page of a run by notebooks, unless nothing changed since the last one."
     page = run.folder / "report.html"
-    if run.news():
+    if news:
         page.unlink(missing_ok=True)  # it tells of what was there before
     if engine == "papermill" and not page.is_file():
         write_page(run.folder)
     if page.is_file():
         run.tell(f"report: {page}")
+
+
+def _finish(run: Run, engine: Engine) -> None:
+    "Audit what the steps wrote, draw it, audit the drawing; a hit fails the run."
+    news = run.news()
+    if news:
+        run.save("running")
+    audit = RunAudit(run.folder)
+    found = audit.search()
+    if news or found.hits:
+        run.save("failed" if found.hits else "done")
+    _draw(run, engine, news or bool(found.hits))
+    found = audit.search()
+    run.tell(audit_line(found) + ("" if audit.worked else "  (unchanged)"))
+    if wrong := problem(found):
+        raise wrong
 
 
 def run(
@@ -199,10 +217,8 @@ def run(
         with environment(**set_up, SFTBENCH_HOME=str(home()), PYTHONHASHSEED="0"):
             try:
                 _run_steps(under, engine, first, last, force)
+                _finish(under, engine)
             except BaseException as error:
                 under.failed(error)
                 raise
-        if under.news():
-            under.save("done")
-        _draw(under, engine)
     return under.record
