@@ -6,7 +6,7 @@
 __all__ = ['Node', 'Pins', 'label_digest', 'content_digest', 'pin_of_label', 'pins_of', 'colours_of', 'Tie', 'Bridge',
            'find_bridges']
 
-# %% ../../nbs/20_clean/bridges.ipynb #4f4bd3cc
+# %% ../../nbs/20_clean/bridges.ipynb #f5ec2124
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ import msgspec
 import networkx as nx
 
 from .components import Components
-from .edges import joined_by_label, labels, text_pairs
+from .edges import CONTAINED, NEAR, joined_by_label, labels, text_pairs
 from ..core.sample import Sample
 from ..core.text import compared_text
 
-# %% ../../nbs/20_clean/bridges.ipynb #44b24707
+# %% ../../nbs/20_clean/bridges.ipynb #92259ad5
 class Pins(msgspec.Struct):
     "What is decided already."
 
@@ -74,7 +74,7 @@ def colours_of(
     "The splits that a sample is pinned to, by its key or by its labels."
     return {pins.keys.get(sample.key, ""), *(pin_of_label(pins, *pair) for pair in labels(sample))} - {""}
 
-# %% ../../nbs/20_clean/bridges.ipynb #0c09538a
+# %% ../../nbs/20_clean/bridges.ipynb #230809e5
 _WEIGHTS = {
     "": 1,
     "train": 10**6,
@@ -103,7 +103,7 @@ def _cost(sample: Sample, pins: Pins) -> int:
     return _WEIGHTS["" if changed else pins.keys.get(sample.key, "")]
 
 
-def _graph(samples: list[Sample], places: list[int], pins: Pins) -> _Graph:
+def _graph(samples: list[Sample], places: list[int], pins: Pins, near: float, contained: float) -> _Graph:
     "The graph of some samples, with every edge between them."
     some = [samples[place] for place in places]
     graph = _Graph(defaultdict(dict), {}, {place: _cost(samples[place], pins) for place in places})
@@ -114,15 +114,15 @@ def _graph(samples: list[Sample], places: list[int], pins: Pins) -> _Graph:
     for place, sample in zip(places, some, strict=True):
         for pair in sorted(set(labels(sample))):
             colour = pin_of_label(pins, *pair)
-            if ((colour or pair in shared) and pair != ("parent", sample.key)) or pair in shared:
+            if pair in shared or (colour and pair != ("parent", sample.key)):
                 graph.add(place, pair, pair[0])
                 graph.colours |= {pair: colour} if colour else {}
-    for kind, pairs in text_pairs(some).items():
+    for kind, pairs in text_pairs(some, near, contained).items():
         for left, right in pairs.tolist():
             graph.add(places[left], places[right], kind)
     return graph
 
-# %% ../../nbs/20_clean/bridges.ipynb #eb8c60cb
+# %% ../../nbs/20_clean/bridges.ipynb #73a91cdd
 def _cut(graph: _Graph, apart: set[str], gone: set[int]) -> set[int]:
     "The samples to drop so that the splits of `apart` are connected with no others."
     flow: Any = nx.DiGraph()
@@ -145,7 +145,7 @@ def _cut(graph: _Graph, apart: set[str], gone: set[int]) -> set[int]:
         place for place in graph.costs.keys() - gone if (place, "in") in near and (place, "out") not in near
     }
 
-# %% ../../nbs/20_clean/bridges.ipynb #a697ae9c
+# %% ../../nbs/20_clean/bridges.ipynb #66af96da
 class Tie(msgspec.Struct):
     "One side that a bridge touches."
 
@@ -194,11 +194,13 @@ def _holder(graph: _Graph, label: Node, seen: set[Node]) -> bool:
         isinstance(node, int) and node in graph.colours and node not in seen for node in graph.edges[label]
     )
 
-# %% ../../nbs/20_clean/bridges.ipynb #9be85d7e
+# %% ../../nbs/20_clean/bridges.ipynb #efc41c03
 def find_bridges(
     samples: list[Sample],  # old and new
     joined: Components,  # of them
     pins: Pins,  # of an earlier version
+    near: float = NEAR,  # Jaccard similarity that ties
+    contained: float = CONTAINED,  # share of 8-grams that ties
 ) -> dict[int, Bridge]:  # by place
     "The samples to drop, as few as possible."
     places = [
@@ -209,7 +211,7 @@ def find_bridges(
     ]
     if not places:
         return {}
-    graph = _graph(samples, places, pins)
+    graph = _graph(samples, places, pins, near, contained)
     gone = _cut(graph, {"test"}, set())
     gone |= _cut(graph, {"val"}, gone)
     return {

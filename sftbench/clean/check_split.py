@@ -15,9 +15,8 @@ from pathlib import PurePosixPath
 import msgspec
 import numpy as np
 
-from .check_texts import Runs, Tied, Words, make_runs, number_words, tied_texts
-from ..core.sample import Sample, trained_text
-from ..core.text import compared_text, words
+from .check_texts import Tied, pairs_by_text
+from ..core.sample import Sample
 
 # %% ../../nbs/20_clean/check_split.ipynb #49d84736
 class Edge(msgspec.Struct):
@@ -48,7 +47,7 @@ class Found(msgspec.Struct):
         bool  # False: too many near copies to count the pairs inside a split; those across are all counted
     )
 
-# %% ../../nbs/20_clean/check_split.ipynb #b9a7f1b0
+# %% ../../nbs/20_clean/check_split.ipynb #3aed3a0c
 Places = dict[Hashable, list[int]]
 _BOXES = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zst"}  # hold records
 
@@ -84,7 +83,7 @@ def _tree(sample: Sample) -> list[Hashable]:
     "The tree of sessions that a sample is of."
     return [("group", sample.group)] if sample.group else [sample.origin.session]
 
-# %% ../../nbs/20_clean/check_split.ipynb #eb7ae85b
+# %% ../../nbs/20_clean/check_split.ipynb #51704545
 def _pairs(places: Iterable[int], splits: list[str]) -> np.ndarray:
     "Pairs of a set, and those of them that cross."
     counts = Counter(splits[place] for place in places)
@@ -122,69 +121,7 @@ def _called(samples: list[Sample]) -> set[tuple[int, int]]:
                 found.add((min(place, other), max(place, other)))
     return {(left, right) for left, right in found if left != right}
 
-# %% ../../nbs/20_clean/check_split.ipynb #08de8aef
-def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
-    "Language and lines of the fenced blocks of a text; one that is never closed goes to the end."
-    fence, language, lines = "", "", []
-    for line in text.split("\n"):
-        bare = line.strip(" \t\r")
-        mark = bare[: len(bare) - len(bare.lstrip(bare[:1]))] if bare[:1] in ("`", "~") else ""
-        if fence and bare.startswith(fence) and not bare.strip("`~"):
-            yield language, lines
-            fence = ""
-        elif fence:
-            lines.append(line)
-        elif len(mark) >= 3 and "`" not in bare[len(mark) :]:
-            rest = bare[len(mark) :].strip(" \t")
-            fence, lines = mark, []
-            language = "".join(itertools.takewhile(lambda c: c.isalnum() or c in "_+-", rest)).lower()
-    if fence:
-        yield language, lines
-
-
-def _shown(sample: Sample) -> tuple[list[str], str]:
-    "What the user quotes, and what the diffs that the user shows change."
-    asked = (m.content for m in sample.messages if m.role == "user" and m.train is not False)
-    blocks = [block for text in asked for block in _blocks(text)]
-    quoted = ["\n".join(lines) for language, lines in blocks if language not in ("diff", "patch")]
-    diffs = [line for language, lines in blocks if language in ("diff", "patch") for line in lines]
-    changed = [
-        line[1:] for line in diffs if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
-    ]
-    return quoted, "\n".join(changed) if len(words("\n".join(changed))) >= 20 else ""
-
-# %% ../../nbs/20_clean/check_split.ipynb #69124726
-def _long(numbered: Words, start: int, stop: int, runs: Runs) -> tuple[Runs, np.ndarray]:
-    "Of the 8-word runs of all texts those of some texts, where they have thirteen at least, and which texts."
-    sizes = np.diff(runs.starts)[start:stop]
-    kept = np.flatnonzero(sizes >= 13)
-    some = [runs.numbers[runs.starts[start + n] : runs.starts[start + n + 1]] for n in kept]
-    starts = np.concatenate([[0], np.cumsum(sizes[kept])]).astype(np.int64)
-    return Runs(np.concatenate([*some, np.empty(0, np.int64)]), starts), kept
-
-
-def _text_pairs(samples: list[Sample], splits: np.ndarray, near: float, contained: float) -> dict[str, Tied]:
-    "Pairs by kind."
-    count, everyone = len(samples), np.arange(len(samples))
-    shown = [_shown(sample) for sample in samples]
-    quoted = [(place, text) for place, (texts, _) in enumerate(shown) for text in texts]
-    texts = [compared_text(sample) for sample in samples]
-    numbered = number_words([*texts, *map(trained_text, samples), *(text for _, text in quoted)])
-    alike = make_runs(numbered.part(0, count), 3)
-    changes = make_runs(number_words([change for _, change in shown]), 3)
-    eight = make_runs(numbered, 8)
-    held = Runs(eight.numbers[: eight.starts[count]], eight.starts[: count + 1])
-    answers, owner = _long(numbered, count, 2 * count, eight)
-    quotes, which = _long(numbered, 2 * count, 2 * count + len(quoted), eight)
-    quoter = np.array([place for place, _ in quoted], np.int64)[which]
-    return {
-        "near_duplicate": tied_texts(alike, everyone, alike, near, splits, same=True),
-        "commit_diff": tied_texts(changes, everyone, changes, near, splits, same=True),
-        "containment": tied_texts(answers, owner, held, contained, splits),
-        "quoted_file": tied_texts(quotes, quoter, held, contained, splits),
-    }
-
-# %% ../../nbs/20_clean/check_split.ipynb #b40866b5
+# %% ../../nbs/20_clean/check_split.ipynb #ddffa532
 class _Kind(msgspec.Struct):
     "The pairs of one kind: sets that share a name, and pairs that were listed one by one."
 
@@ -226,7 +163,7 @@ def _edge(kind: _Kind, splits: list[str]) -> Edge:
     across = sum(splits[left] != splits[right] for left, right in more)
     return Edge(kind.kind, int(total[0]) + len(more), int(total[1]) + across)
 
-# %% ../../nbs/20_clean/check_split.ipynb #e0eeca7c
+# %% ../../nbs/20_clean/check_split.ipynb #8c851a24
 def _crossing(kind: _Kind, splits: list[str]) -> Iterator[tuple[int, int]]:
     "Pairs of a kind that cross, at most one or two a set."
     yield from ((a, b) for a, b in sorted(kind.listed) if splits[a] != splits[b])
@@ -266,7 +203,7 @@ def look_at_split(
     "Count, name and connect, for every kind of edge."
     everything = list(samples)
     splits = [sample.split for sample in everything]
-    texts = _text_pairs(everything, np.unique(splits, return_inverse=True)[1], near, contained)
+    texts = pairs_by_text(everything, np.unique(splits, return_inverse=True)[1], near, contained)
     kinds = _kinds(everything, splits, texts)
     named = [
         Crossing(kind.kind, everything[a].key, splits[a], everything[b].key, splits[b])

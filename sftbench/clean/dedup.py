@@ -13,27 +13,27 @@ from typing import Any, Literal
 from sftbench.clean.clusters import (
     Cluster,
     NearOptions,
+    content_ids,
     instruction_of,
     keeping_order,
     near_clusters,
     same_clusters,
 )
-
 from ..core.jsonl import write_json, write_lines
 from ..core.params import Positive, Share
 from ..core.registry import verb
-from ..core.sample import Sample, content_id, dropped
+from ..core.sample import Sample, dropped
 from ..core.text import compared_text
 
 # %% ../../nbs/20_clean/dedup.ipynb #49a96492
-def _as_record(cluster: Cluster, samples: list[Sample], texts: list[str]) -> dict[str, Any]:
+def _as_record(cluster: Cluster, samples: list[Sample]) -> dict[str, Any]:
     "A cluster for `clusters.jsonl`."
     members = [
         {"key": samples[position].key, "similarity": alike, "source": samples[position].source}
         for position, alike in zip(cluster.members, cluster.similarities, strict=True)
     ]
     keeper = samples[cluster.keeper].key
-    preview = " ".join(texts[cluster.keeper].split())[:200]
+    preview = " ".join(compared_text(samples[cluster.keeper]).split())[:200]
     return {
         "kind": cluster.kind,
         "keeper": keeper,
@@ -79,31 +79,35 @@ def dedup(
 ) -> Iterator[Sample]:  # every input, duplicates dropped
     "Drop exact and near duplicates, keeping the best of each cluster."
     given = list(samples)
-    texts = [compared_text(sample) for sample in given]
-    rank = keeping_order(given, texts)
-    clusters = same_clusters("exact", [content_id(sample) for sample in given], rank)
+    rank = keeping_order(given)
+    clusters = same_clusters("exact", content_ids(given), rank)
     gone = _rejected(clusters, given)
     if by_instruction:
         names = ["" if i in gone else instruction_of(sample) for i, sample in enumerate(given)]
         clusters += same_clusters("instruction", names, lambda position: position)
         gone |= _rejected(clusters, given)
     if near:
-        kinds = ["" if i in gone else sample.kind for i, sample in enumerate(given)]
-        found = near_clusters(texts, kinds, rank, NearOptions(threshold, shingle, engine, permutations, seed))
+        left = [place for place in range(len(given)) if place not in gone]
+        found = near_clusters(given, left, rank, NearOptions(threshold, shingle, engine, permutations, seed))
         clusters += found
         gone |= _rejected(found, given)
     if out is not None:
-        _write(out, given, texts, clusters, gone, {"threshold": threshold, "shingle": shingle})
+        _write(out, given, clusters, gone, {"threshold": threshold, "shingle": shingle})
     for position, sample in enumerate(given):
         yield dropped(sample, *gone[position]) if position in gone else sample
 
 
-def _write(out: Path, samples: list[Sample], texts: list[str], clusters: list[Cluster], gone: dict[int, tuple[str, str]],
-           settings: dict[str, Any]) -> None:  # fmt: skip
+def _write(
+    out: Path,
+    samples: list[Sample],
+    clusters: list[Cluster],
+    gone: dict[int, tuple[str, str]],
+    settings: dict[str, Any],
+) -> None:
     "Write clusters and counts."
     by_reason = {kind: sum(reason == word for reason, _ in gone.values()) for kind, word in _REASONS.items()}
     ordered = sorted(clusters, key=lambda c: (-len(c.members), c.members))
-    write_lines(out / "clusters.jsonl", (_as_record(cluster, samples, texts) for cluster in ordered))
+    write_lines(out / "clusters.jsonl", (_as_record(cluster, samples) for cluster in ordered))
     write_json(
         out / "dedup.json", settings | by_reason | {"samples": len(samples), "clusters": len(clusters)}
     )

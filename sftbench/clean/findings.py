@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 # %% ../../nbs/20_clean/findings.ipynb #8cf4a936
-LAYERS = ("known", "format", "structure", "prose", "personal", "propagation")
+LAYERS = ("known", "format", "structure", "prose", "personal", "model", "propagation")
 
 
 class Finding(NamedTuple):

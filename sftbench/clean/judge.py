@@ -8,6 +8,7 @@ __all__ = ['secret_name', 'shape', 'plausible']
 # %% ../../nbs/20_clean/judge.ipynb #45a2f304
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 from .findings import entropy, is_placeholder
 
@@ -139,7 +140,7 @@ def secret_name(
     glued = "".join(words)
     if there & _PASSWORD or _GLUED.search(glued):
         return "" if words[-1] in ("key", "pin") and "pass" in words else "PASSWORD"
-    pairs = set(zip(words, words[1:], strict=False))
+    pairs = set(pairwise(words))
     if any(second in ("key", "pw") and first in _KEYED for first, second in pairs) or "apikey" in glued:
         return "" if words[-1] in ("public", "pub") else "API_KEY"
     if (
@@ -162,8 +163,9 @@ _PATH = re.compile(r"/[\w./@-]+|\.{1,2}/.*|~/.*|(?:https?|file|s3|gs)://.*|\w+:/
                    r"\.(?:py|md|json|ya?ml|txt|js|tsx?|sh|go|rs|pem|key|crt|env|toml|html|cfg|ini|conf|log|csv|xml)")  # fmt: skip
 _NUMBER = re.compile(r"[+-]?[\d.,:%/_ -]+[A-Za-z%]{0,2}|0x[0-9a-fA-F]{1,8}|\d{4}-\d\d-\d\dT[\d:.]+Z?")
 _WORD = re.compile(r"[^\W\d_]+(?:[_\-./][^\W\d_]+)*[.,;:!?)]*")
+_CAMEL = r"(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])|[a-zA-Z](?![A-Za-z]))+"
 _NAME = re.compile(
-    r"_*[A-Za-z]+\d?(?:[_\-./:][A-Za-z]+\d?)*[_\-./:]?\d{0,2}[.,;:!?)]*|(?:[a-z]{1,12}\d{1,4}[-_:]){1,3}[a-z]*"
+    rf"_*{_CAMEL}\d?(?:[_\-./:]{_CAMEL}\d?)*[_\-./:]?\d{{0,2}}[.,;:!?)]*|(?:[a-z]{{1,12}}\d{{1,4}}[-_:]){{1,3}}[a-z]*"
 )
 
 
@@ -189,6 +191,13 @@ def shape(
 _SAYS = re.compile(r"(?i)passw|passwd|passphrase|secret|token|api.?key|credential|_key$|^key_|username|login")
 
 
+def _odd(value: str) -> bool:
+    "Whether a literal in quotes that looks like code has the digits of a password and nothing of a template or regex."
+    return any(map(str.isdigit, value)) and not re.search(
+        r"\$[({]|\{\{|\\[dwsb]|\[\^|\.\*|\(\?|\w\(\)| |^<", value
+    )
+
+
 def plausible(
     value: str,  # the value of an assignment, quotes taken off
     kind: str,  # what its name says: PASSWORD vouches for more
@@ -196,11 +205,11 @@ def plausible(
     plain: bool = False,  # an env-like line, where everything after = is the value
 ) -> bool:  # whether to treat it as a secret
     "Whether the value of an assignment is a literal secret and no code, word or placeholder."
-    seen = shape(value) if len(value) >= 4 else "number"
-    if seen in ("placeholder", "number", "phrase") or (
-        seen in ("code", "path") and not (quoted and seen == "code")
-    ):
-        return seen == "number" and quoted and kind == "PASSWORD" and len(value) >= 6 and value.isdigit()
+    seen = shape(value) if len(value) >= 4 else "placeholder"
+    if seen == "number":
+        return quoted and kind == "PASSWORD" and len(value) >= 6 and value.isdigit()
+    if seen in ("placeholder", "phrase", "path") or (seen == "code" and not (quoted and _odd(value))):
+        return False
     if seen in ("word", "name") and _SAYS.search(value):
         return False
     if kind == "PASSWORD":

@@ -9,9 +9,9 @@ __all__ = ['Index', 'make_index', 'join', 'overlaps']
 from typing import Any, NamedTuple
 
 import numpy as np
-from .near_arrays import Sets
 
 from .kernels import compiled
+from .near_arrays import Sets
 
 # %% ../../nbs/20_clean/kernels_join.ipynb #76fd3696
 _ONE = np.uint64(1)

@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import Literal, NamedTuple
 
 import numpy as np
-from .near_arrays import Sets
 
-from . import near_arrays
+from . import near_arrays, shingles
 from .components import Components
+from .near_arrays import Sets
 from .shingles import chunks, make_buffer
 from ..core.parallel import default_workers
 from ..core.system import lazy
@@ -28,66 +28,79 @@ Engine = Literal["auto", "numba", "numpy", "datasketch"]
 _NUMBA_FROM = 4_000_000  # characters
 
 
+class _Loops(NamedTuple):
+    "What is done with every chunk of texts."
+
+    hash_texts: Callable[..., tuple[np.ndarray, np.ndarray]]
+    count_hashes: Callable[..., None]
+    rank_texts: Callable[..., tuple[np.ndarray, ...]]
+
+
 def _is_compiled(engine: Engine, size: int) -> bool:
     "Whether the compiled loops are used."
     return engine == "numba" or (engine == "auto" and size >= _NUMBA_FROM)
 
 
-def _loops(engine: Engine, size: int) -> ModuleType:
-    "The module that hashes and ranks."
-    return importlib.import_module("sftbench.clean.kernels") if _is_compiled(engine, size) else near_arrays
+def _loops(compiled: bool) -> _Loops:
+    "The loops that hash and rank."
+    if not compiled:
+        return _Loops(shingles.hash_texts, near_arrays.count_hashes, near_arrays.rank_texts)
+    kernels = importlib.import_module("sftbench.clean.kernels")
+    return _Loops(kernels.hash_texts, kernels.count_hashes, kernels.rank_texts)
 
 
-def _joins(engine: Engine, size: int) -> ModuleType:
+def _joins(compiled: bool) -> ModuleType:
     "The module that compares."
-    return (
-        importlib.import_module("sftbench.clean.kernels_join") if _is_compiled(engine, size) else near_arrays
-    )
+    return importlib.import_module("sftbench.clean.kernels_join") if compiled else near_arrays
 
 # %% ../../nbs/20_clean/near.ipynb #983af9cd
-def _table(size: int) -> np.ndarray:
-    "Counters for the shingles of so many characters: about two for each."
-    return np.zeros(1 << max(16, min(28, (size // 4).bit_length())), np.uint8)
+_KEPT = 400_000_000  # characters up to which hashes are kept from counting to ranking
 
 
-def _hashed(
-    texts: Sequence[str], n: int, loops: ModuleType, threads: int
-) -> tuple[list[list[np.ndarray]], np.ndarray]:
-    "Hashes and their numbers for every chunk of texts, and how often each hash occurs."
-    size = sum(map(len, texts))
-    parts = list(chunks(texts))
-    hashed: list[list[np.ndarray]] = [[] for _ in parts]
-    tables = [_table(size) for _ in range(min(threads, len(parts)) or 1)]
+class _Hashed:
+    "The hashes of all texts, chunk by chunk; of a large corpus they are made twice rather than kept."
 
-    def work(thread: int) -> None:
-        for place in range(thread, len(parts), len(tables)):
-            hashed[place] = list(loops.hash_texts(make_buffer(texts[parts[place]]), n, tables[thread]))
+    def __init__(self, texts: Sequence[str], lengths: Sequence[int], n: int, loops: _Loops) -> None:
+        self.texts, self.n, self.loops = texts, n, loops
+        self.parts, self.size = list(chunks(lengths)), sum(lengths)
+        self.kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, range(len(tables))))
-    for table in tables[1:]:
-        tables[0] += np.minimum(table, 255 - tables[0])
-    return hashed, tables[0]
+    def hashes(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        "The hashes of one chunk, forgotten when they were kept."
+        kept = self.kept.pop(place, None)
+        return kept or self.loops.hash_texts(make_buffer(self.texts[self.parts[place]]), self.n)
+
+    def counted(self, places: range) -> np.ndarray:
+        "How often each hash occurs in some chunks, in about two counters a shingle."
+        table = np.zeros(1 << max(16, min(27, (self.size // 4).bit_length())), np.uint8)
+        for place in places:
+            hashes = self.hashes(place)
+            self.loops.count_hashes(hashes[0], table)
+            if self.size < _KEPT:
+                self.kept[place] = hashes
+        return table
 
 
 def make_sets(
     texts: Sequence[str],  # any texts
+    lengths: Sequence[int],  # characters of each
     threshold: float,  # Jaccard similarity, above 0, up to 1
     n: int = 3,  # words a shingle
-    engine: Engine = "auto",  # numba or numpy; datasketch takes numpy's
+    compiled: bool = False,  # by numba
 ) -> Sets:
     "The shingle sets of texts, without what cannot matter."
-    threads = default_workers()
-    loops = _loops(engine, sum(map(len, texts)))
-    hashed, table = _hashed(texts, n, loops, threads)
-
-    def rank(chunk: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-        hashes, made = chunk
-        chunk.clear()
-        return loops.rank_texts(hashes, made, table, threshold)
-
+    loops, threads = _loops(compiled), default_workers()
+    corpus = _Hashed(texts, lengths, n, loops)
+    count = len(corpus.parts)
     with ThreadPoolExecutor(threads) as pool:
-        ranked = list(pool.map(rank, hashed))
+        tables = list(
+            pool.map(corpus.counted, [range(k, count, threads) for k in range(min(threads, count) or 1)])
+        )
+        table = tables.pop()
+        while tables:
+            other = tables.pop()
+            table += np.minimum(other, 255 - table)
+        ranked = list(pool.map(lambda k: loops.rank_texts(*corpus.hashes(k), table, threshold), range(count)))
     sizes, kept, prefix = (
         np.concatenate([np.empty(0, np.int64), *(r[k] for r in ranked)]) for k in (1, 2, 3)
     )
@@ -132,7 +145,7 @@ class NearTexts:
 
     def __init__(
         self,
-        texts: Sequence[str],  # any texts
+        texts: Sequence[str],  # any texts; may be made anew each time they are asked for
         threshold: float,  # Jaccard similarity that a pair must exceed, above 0, up to 1
         n: int = 3,  # words a shingle
         engine: Engine = "auto",  # the result is the same; datasketch may miss a few
@@ -141,8 +154,10 @@ class NearTexts:
         reach: bool = False,  # pairs at the threshold count too
     ) -> None:
         self.threshold, self.reach = threshold, reach
-        self.sets = make_sets(texts, threshold, n, engine)
-        self._loops = _joins(engine, sum(map(len, texts)))
+        lengths = list(map(len, texts))
+        compiled = _is_compiled(engine, sum(lengths))
+        self.sets = make_sets(texts, lengths, threshold, n, compiled)
+        self._joins = _joins(compiled)
         self._propose: Callable[[], tuple[np.ndarray, np.ndarray]] = (
             partial(sketched_pairs, texts, threshold, n, permutations, seed)
             if engine == "datasketch"
@@ -151,9 +166,9 @@ class NearTexts:
 
     def pairs(self, enough: bool = False) -> NearPairs:
         "All pairs that are alike, or `enough` to hold together what belongs together."
-        if self._loops is near_arrays:
+        if self._joins is near_arrays:
             return _verified(self.sets, *self._propose(), self.threshold, self.reach)
-        return _joined(self.sets, self.threshold, self.reach, enough, self._loops)
+        return _joined(self.sets, self.threshold, self.reach, enough, self._joins)
 
     def groups(self) -> list[list[int]]:
         "What pairs join, in order of their first text; groups of two and more."
@@ -163,7 +178,7 @@ class NearTexts:
 
     def similarities(self, pairs: np.ndarray) -> np.ndarray:
         "The exact Jaccard similarity of pairs (int64, pairs x 2) inside groups."
-        common = self._loops.overlaps(self.sets, *pairs.T)
+        common = self._joins.overlaps(self.sets, *pairs.T)
         union = self.sets.sizes[pairs].sum(axis=1) - common
         return np.where(pairs[:, 0] == pairs[:, 1], 1.0, common / np.maximum(1, union))
 

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['byte_forms', 'Needles']
 
-# %% ../../nbs/20_clean/needles.ipynb #674e5fc4
+# %% ../../nbs/20_clean/needles.ipynb #8d2805b9
 import base64
+import json
 import mmap
 import re
 from collections.abc import Iterable, Iterator
@@ -15,23 +16,52 @@ import numpy as np
 
 from .propagate import forms
 
-# %% ../../nbs/20_clean/needles.ipynb #d9a84491
+# %% ../../nbs/20_clean/needles.ipynb #99a4995b
+_IN_HTML = (
+    "&<>",
+    "<>/",
+    "&<>'",
+)  # what JSON inside a page escapes: by Go and this package, by Plotly, by Jinja
+
+
+def _quoted(text: str) -> Iterator[str]:
+    "A text inside a JSON string, non-ASCII letters escaped or not."
+    for ascii_only in (True, False):
+        yield json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+
+
+def _texts(value: str, shortest: int) -> dict[str, str]:
+    "The ways in which a text file may hold a value, with their names."
+    found = forms(value, shortest)
+    for escaped in _quoted(value):
+        for unsafe in _IN_HTML:
+            found.setdefault("".join(f"\\u{ord(c):04x}" if c in unsafe else c for c in escaped), "json")
+    for escaped in (repr(value)[1:-1], ascii(value)[1:-1]):
+        found.setdefault(escaped, "repr")
+    for _ in range(2):
+        for text, name in list(found.items()):
+            for escaped in _quoted(text):
+                found.setdefault(escaped, name if name != "plain" else "json")
+    return found
+
+
 def _cores(raw: bytes) -> Iterator[bytes]:
     "The part of base64 that bytes alone decide, at each of the three alignments."
     for shift in range(3):
         coded = base64.b64encode(b"\0" * shift + raw)
         yield coded[(0, 2, 3)[shift] : (len(raw) + shift) * 8 // 6]
 
-
+# %% ../../nbs/20_clean/needles.ipynb #b8b4a33f
 def byte_forms(
     value: str,  # at least four bytes of UTF-8
     shortest: int = 6,  # fewest characters from which encoded forms are safe to look for
 ) -> dict[bytes, str]:  # form -> its name
     "The ways in which a file may hold a value."
     raw = value.encode("utf-8", "surrogatepass")
-    found = {text.encode("utf-8", "surrogatepass"): name for text, name in forms(value, shortest).items()}
     if len(value) < shortest:
-        return found
+        return {raw: "plain"}
+    texts = _texts(value, shortest)
+    found = {text.encode("utf-8", "surrogatepass"): name for text, name in texts.items()}
     for encoding in ("utf-16-le", "utf-16-be"):
         wide = value.encode(encoding, "surrogatepass")
         found.setdefault(wide, "utf-16")

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['SPLITS', 'Part', 'largest_remainder', 'overall', 'quotas', 'Filling', 'fill']
 
-# %% ../../nbs/20_clean/quotas.ipynb #c4b76a59
+# %% ../../nbs/20_clean/quotas.ipynb #53c0023b
 from collections import Counter
 from collections.abc import Iterator
 
 SPLITS = ("train", "val", "test")
 
-# %% ../../nbs/20_clean/quotas.ipynb #681e0be7
+# %% ../../nbs/20_clean/quotas.ipynb #9c225cab
 def largest_remainder(
     total: int,  # samples to share out
     ratios: dict[str, float],  # split -> share, adding to 1
@@ -38,7 +38,7 @@ def overall(
             counts[name] += 1
     return counts
 
-# %% ../../nbs/20_clean/quotas.ipynb #443c59d7
+# %% ../../nbs/20_clean/quotas.ipynb #c729354b
 def _moves(
     table: dict[str, dict[str, int]], exact: dict[str, dict[str, float]], over: str, under: str
 ) -> list[str]:
@@ -67,7 +67,7 @@ def quotas(
             table[stratum][over] -= 1
             table[stratum][under] += 1
 
-# %% ../../nbs/20_clean/quotas.ipynb #70f22a6f
+# %% ../../nbs/20_clean/quotas.ipynb #f2deea7b
 Part = Counter[str]  # samples of one component, by stratum
 
 
@@ -75,10 +75,14 @@ class Filling:
     "Quotas, and what fills them."
 
     def __init__(
-        self, parts: list[Part], quota: dict[str, dict[str, int]], already: dict[str, dict[str, int]]
+        self,
+        parts: list[Part],
+        names: list[str],
+        quota: dict[str, dict[str, int]],
+        already: dict[str, dict[str, int]],
     ) -> None:
-        "`parts` in their order; `already` holds what is assigned before."
-        self.parts, self.names = parts, list(next(iter(quota.values()), {}))
+        "`parts` in their order; `names` of the splits to fill; `already` holds what is assigned before."
+        self.parts, self.names = parts, names
         self.off = {s: {n: already.get(s, {}).get(n, 0) - row[n] for n in row} for s, row in quota.items()}
         self.bound = {s: max((part.total() for part in parts if s in part), default=0) for s in quota}
         self.chosen = [""] * len(parts)
@@ -119,7 +123,7 @@ class Filling:
                 ):
                     yield gain, -number, name
 
-# %% ../../nbs/20_clean/quotas.ipynb #dcaf48ed
+# %% ../../nbs/20_clean/quotas.ipynb #f6d3c0b2
 def _mend_empty(filling: Filling, have: Counter[str], asked: list[str]) -> None:
     "Give each split that stayed empty the smallest component of the one that can best spare it."
     for name in asked:
@@ -142,10 +146,10 @@ def fill(
     sizes: Counter[str] = Counter({stratum: sum(row.values()) for stratum, row in before.items()})
     for part in parts:
         sizes.update(part)
-    filling = Filling(parts, quotas(sizes, len(parts) + have.total(), ratios), before)
+    asked = [name for name, share in ratios.items() if share > 0]
+    filling = Filling(parts, asked, quotas(sizes, len(parts) + have.total(), ratios), before)
     filling.fill()
     while best := max(filling.better(), default=None):
         filling.put(-best[1], best[2])
-    asked = [name for name, share in ratios.items() if share > 0]
     _mend_empty(filling, have, asked if len(parts) + have.total() >= len(asked) else asked[:1])
     return filling.chosen

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from .findings import LAYERS, PLACEHOLDER, Finding, merge_findings
 from .propagate import Matcher, find_split
+from .scrub_model import Judged, batches, judge, require_model
 from .scrub_people import Names
 from .search import Scope, Value, canonical, find_leaf, leaf_mark, survey, travels
 from ..core.parallel import pmap
@@ -27,9 +28,8 @@ class Plan(NamedTuple):
     users: tuple[str, ...] = ()  # names from home paths and prompts
     hosts: tuple[str, ...] = ()  # names of machines without a dot
     people: tuple[str, ...] = ()  # full names
-    dirty: frozenset[int] | None = (
-        None  # leaves in which the rules found something; None: ask them everywhere
-    )
+    judged: Mapping[str, list[Judged]] = {}  # lines in which the model sees secrets
+    dirty: frozenset[int] | None = None  # leaves in which rules found something; None: ask everywhere
 
 
 _NAMED = frozenset(("USER", "HOST", "PERSON"))
@@ -48,19 +48,39 @@ def make_plan(
     "The first pass: all values of the corpus."
     values: dict[str, Value] = {}
     dirty: list[frozenset[int]] = []
+    lines: set[str] = set()
     for found in pmap(partial(survey, scope=scope), groups, chunk=8):
         dirty.append(found.dirty)
+        lines |= found.lines
         for value, new in found.values.items():
             values[value] = min(new, values.get(value, new))
+    judged = _judge_all(sorted(lines))
+    for value, new in _judged_values(judged):
+        values[value] = min(new, values.get(value, new))
     rank = LAYERS.index("known")
     values |= {value: Value(rank, kind, canonical(value, kind)) for value, kind in known.items()}
     travelling = sorted(
         v for v, f in values.items() if (v in known and f.kind not in _NAMED) or travels(v, f.kind)
     )
     hosts = tuple(name for name in _names(values, "HOST") if "." not in name)
-    return Plan(
-        scope, values, tuple(travelling), _names(values, "USER"), hosts, _names(values, "PERSON")
-    ), dirty
+    people = _names(values, "PERSON")
+    plan = Plan(scope, values, tuple(travelling), _names(values, "USER"), hosts, people, judged)
+    return plan, dirty
+
+
+def _judge_all(lines: list[str]) -> dict[str, list[Judged]]:
+    "What the model says of lines, in portions over the processes."
+    if lines:
+        require_model()  # before the processes start, so that they share it
+    return {line: places for part in pmap(judge, batches(lines), chunk=1) for line, places in part.items()}
+
+
+def _judged_values(judged: Mapping[str, list[Judged]]) -> Iterator[tuple[str, Value]]:
+    "The values that the model found."
+    for line, places in judged.items():
+        for place in places:
+            value = line[place.start : place.end]
+            yield value, Value(LAYERS.index("model"), place.kind, canonical(value, place.kind))
 
 
 @lru_cache(maxsize=2)
@@ -131,10 +151,21 @@ def spans_of(
         same = plan.values.get(value)
         kind, whole = (same.kind, same.canonical) if same else (f.kind, canonical(value, f.kind))
         found.append(Span(f.start, f.end, kind, f.layer, whole))
+    found += _in_lines(text, plan.judged) if plan.judged else ()
     found += [s for s in _travelled(text, plan) if not PLACEHOLDER.search(text[s.start : s.end])]
     by_place = {(s.start, s.end, s.kind, s.layer): s.value for s in sorted(found, reverse=True)}
     merged = merge_findings(Finding(*place) for place in by_place)
     return [Span(*m, _value_at(m, found, text)) for m in merged]
+
+
+def _in_lines(text: str, judged: Mapping[str, list[Judged]]) -> Iterator[Span]:
+    "Places that the model found, in the lines of a text."
+    at = 0
+    for line in text.split("\n"):
+        for place in judged.get(line.rstrip("\r"), ()):
+            value = line[place.start : place.end]
+            yield Span(at + place.start, at + place.end, place.kind, "model", canonical(value, place.kind))
+        at += len(line) + 1
 
 
 def _value_at(place: Finding, found: list[Span], text: str) -> str:

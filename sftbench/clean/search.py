@@ -24,7 +24,11 @@ from sftbench.clean.findings import (
 )
 from .leaves import change_sample
 from .scrub_assignments import find_assignments, find_by_name
+from .scrub_calls import find_code
+from .scrub_configs import find_configs
 from .scrub_keys import find_keys, key_lines
+from .scrub_pairs import find_pairs
+from .scrub_model import suspicious
 from .scrub_personal import KeepIps, find_personal
 from .scrub_places import find_degree
 from .scrub_prose import find_prose
@@ -40,6 +44,12 @@ class Scope(NamedTuple):
     personal: bool = True  # e-mail, user names, addresses, phones
     keep_ips: KeepIps = "none"  # which IP addresses stay
     keep_hosts: bool = False  # whether host names stay
+    model: bool = False  # whether the model is asked about suspicious lines
+
+
+_FAMILIES = (
+    find_keys, find_urls, find_assignments, find_pairs, find_code, find_configs, find_shell, find_prose,
+)  # fmt: skip
 
 
 @lru_cache(maxsize=1 << 14)  # sessions repeat their system prompts; `scrub` empties it at its end
@@ -53,7 +63,7 @@ def find_leaf(
         return []
     lowered = text.lower()
     found = list(apply_rules(VENDORS, text, lowered))
-    for find in (find_keys, find_urls, find_assignments, find_shell, find_prose):
+    for find in _FAMILIES:
         found += find(text, lowered)
     if name:
         found += find_by_name(name, text)
@@ -119,6 +129,7 @@ class Survey(NamedTuple):
 
     values: dict[str, Value]  # also short ones
     dirty: frozenset[int]  # marks of the leaves that hold them
+    lines: frozenset[str] = frozenset()  # those that the model shall judge
 
 
 def leaf_mark(
@@ -137,6 +148,7 @@ def survey(
     values: dict[str, Value] = {}
     seen: set[tuple[str, str]] = set()
     dirty: set[int] = set()
+    lines: set[str] = set()
 
     def look(name: str, text: str) -> str:
         if (name, text) not in seen:
@@ -144,6 +156,8 @@ def survey(
             findings = find_leaf(name, text, scope)
             if findings:
                 dirty.add(leaf_mark(name, text))
+            if scope.model:
+                lines.update(suspicious(text, text.lower(), findings))
             for f in findings:
                 for value, kind, whole in parts(text[f.start : f.end], f.kind):
                     new = Value(LAYERS.index(f.layer), kind, whole)
@@ -152,7 +166,7 @@ def survey(
 
     for sample in samples:
         change_sample(sample, look)
-    return Survey(values, frozenset(dirty))
+    return Survey(values, frozenset(dirty), frozenset(lines))
 
 
 def collect_values(

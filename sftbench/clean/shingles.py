@@ -124,18 +124,18 @@ _CHUNK = 500_000  # characters that go into one buffer
 
 
 def chunks(
-    texts: Sequence[str],  # any texts
+    lengths: Sequence[int],  # characters of each text
     size: int = _CHUNK,  # characters
 ) -> Iterator[slice]:
     "Divide texts into runs of about that size."
     first, total = 0, 0
-    for place, text in enumerate(texts):
-        total += len(text)
+    for place, length in enumerate(lengths):
+        total += length
         if total >= size:
             yield slice(first, place + 1)
             first, total = place + 1, 0
-    if first < len(texts):
-        yield slice(first, len(texts))
+    if first < len(lengths):
+        yield slice(first, len(lengths))
 
 
 class Shingles(NamedTuple):
@@ -168,7 +168,7 @@ def make_shingles(
     n: int,  # words a shingle
 ) -> Shingles:
     "Shingle sets of texts."
-    parts = [distinct(*hash_texts(make_buffer(texts[chunk]), n)) for chunk in chunks(texts)]
+    parts = [distinct(*hash_texts(make_buffer(texts[chunk]), n)) for chunk in chunks(list(map(len, texts)))]
     starts = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.concatenate([*(counts for _, counts in parts), np.empty(0, np.int64)]), out=starts[1:])
     return Shingles(np.concatenate([*(hashes for hashes, _ in parts), np.empty(0, np.uint64)]), starts)
