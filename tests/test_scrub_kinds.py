@@ -105,7 +105,8 @@ def as_list(command: str) -> str | None:
 
 
 def quoted(command: str, quote: str, values: tuple[str, ...]) -> str | None:
-    if "'" in command or '"' in command:
+    bare = all(re.search(rf"(?:[ =]|-p){re.escape(value)}(?= |$)", command) for value in values)
+    if "'" in command or '"' in command or not bare:
         return None
     for value in values:
         command = command.replace(value, f"{quote}{value}{quote}")

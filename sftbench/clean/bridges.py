@@ -6,7 +6,7 @@
 __all__ = ['Node', 'Pins', 'label_digest', 'content_digest', 'pin_of_label', 'pins_of', 'colours_of', 'Tie', 'Bridge',
            'find_bridges']
 
-# %% ../../nbs/20_clean/bridges.ipynb #f5ec2124
+# %% ../../nbs/20_clean/bridges.ipynb #f007336b
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from .edges import CONTAINED, NEAR, joined_by_label, labels, text_pairs
 from ..core.sample import Sample
 from ..core.text import compared_text
 
-# %% ../../nbs/20_clean/bridges.ipynb #92259ad5
+# %% ../../nbs/20_clean/bridges.ipynb #44b24707
 class Pins(msgspec.Struct):
     "What is decided already."
 
@@ -74,7 +74,7 @@ def colours_of(
     "The splits that a sample is pinned to, by its key or by its labels."
     return {pins.keys.get(sample.key, ""), *(pin_of_label(pins, *pair) for pair in labels(sample))} - {""}
 
-# %% ../../nbs/20_clean/bridges.ipynb #230809e5
+# %% ../../nbs/20_clean/bridges.ipynb #fedabe17
 _WEIGHTS = {
     "": 1,
     "train": 10**6,
@@ -122,7 +122,7 @@ def _graph(samples: list[Sample], places: list[int], pins: Pins, near: float, co
             graph.add(places[left], places[right], kind)
     return graph
 
-# %% ../../nbs/20_clean/bridges.ipynb #73a91cdd
+# %% ../../nbs/20_clean/bridges.ipynb #eb8c60cb
 def _cut(graph: _Graph, apart: set[str], gone: set[int]) -> set[int]:
     "The samples to drop so that the splits of `apart` are connected with no others."
     flow: Any = nx.DiGraph()
@@ -145,7 +145,7 @@ def _cut(graph: _Graph, apart: set[str], gone: set[int]) -> set[int]:
         place for place in graph.costs.keys() - gone if (place, "in") in near and (place, "out") not in near
     }
 
-# %% ../../nbs/20_clean/bridges.ipynb #66af96da
+# %% ../../nbs/20_clean/bridges.ipynb #f4d1e0d1
 class Tie(msgspec.Struct):
     "One side that a bridge touches."
 
@@ -169,7 +169,8 @@ class Bridge(msgspec.Struct):
 
 def _reached(graph: _Graph, start: int, gone: set[int], samples: list[Sample]) -> Iterator[Tie]:
     "What stands nearest to a bridge on each side."
-    seen, found = {start}, set[str]()
+    seen: set[Node] = {start}
+    found: set[str] = set()
     if start in graph.colours:
         found.add(graph.colours[start])
         yield Tie("itself", samples[start].key, graph.colours[start], 0)
@@ -194,7 +195,7 @@ def _holder(graph: _Graph, label: Node, seen: set[Node]) -> bool:
         isinstance(node, int) and node in graph.colours and node not in seen for node in graph.edges[label]
     )
 
-# %% ../../nbs/20_clean/bridges.ipynb #efc41c03
+# %% ../../nbs/20_clean/bridges.ipynb #7737308e
 def find_bridges(
     samples: list[Sample],  # old and new
     joined: Components,  # of them

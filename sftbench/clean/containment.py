@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['Numbered', 'least_overlap', 'overlapping']
 
-# %% ../../nbs/20_clean/containment.ipynb #31483498
+# %% ../../nbs/20_clean/containment.ipynb #37a433fa
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from .components import Components
 from .shingles import Shingles
 
-# %% ../../nbs/20_clean/containment.ipynb #0fdddbc1
+# %% ../../nbs/20_clean/containment.ipynb #30300b57
 class Numbered(NamedTuple):
     "Sets of grams by number; grams that one text alone holds are left out."
 
@@ -22,6 +22,19 @@ class Numbered(NamedTuple):
     width: int  # how many numbers there are
     starts: np.ndarray  # int64, one more than sets: where each begins
     sizes: np.ndarray  # int64, grams of each set, those left out too
+
+
+_ROWS = 4_000_000  # numbers looked up, candidate rows, or grams compared, at once
+
+
+def _search(ordered: np.ndarray, sought: np.ndarray, side: Literal["left", "right"] = "left") -> np.ndarray:
+    "`searchsorted` in the order of what is sought, which large arrays answer many times faster."
+    found = np.empty(len(sought), np.int64)
+    for start in range(0, len(sought), _ROWS):
+        part = sought[start : start + _ROWS]
+        order = np.argsort(part)
+        found[start : start + _ROWS][order] = np.searchsorted(ordered, part[order], side)
+    return found
 
 
 def _shared(held: Shingles) -> np.ndarray:
@@ -36,7 +49,7 @@ def _numbered(sets: Shingles, shared: np.ndarray) -> Numbered:
     width, sizes = len(shared), np.diff(sets.starts)
     order = np.argsort(shared, kind="stable")
     ordered = shared[order]
-    place = np.searchsorted(ordered, sets.hashes)
+    place = _search(ordered, sets.hashes)
     known = (
         np.flatnonzero(ordered[np.minimum(place, width - 1)] == sets.hashes) if width else np.empty(0, int)
     )
@@ -46,7 +59,7 @@ def _numbered(sets: Shingles, shared: np.ndarray) -> Numbered:
     np.cumsum(np.bincount(owner, minlength=len(sizes)), out=starts[1:])
     return Numbered(codes, max(1, width), starts, sizes)
 
-# %% ../../nbs/20_clean/containment.ipynb #199de424
+# %% ../../nbs/20_clean/containment.ipynb #68c5272b
 def least_overlap(
     sizes: np.ndarray,  # grams a set
     share: float,  # above 0, up to 1
@@ -62,10 +75,7 @@ def _prefix(sets: Numbered, share: float) -> np.ndarray:
     owner = sets.codes // sets.width
     return np.flatnonzero(np.arange(len(owner)) - sets.starts[owner] < looked[owner])
 
-# %% ../../nbs/20_clean/containment.ipynb #eff9c29f
-_ROWS = 4_000_000  # candidate rows, or grams compared, at once
-
-
+# %% ../../nbs/20_clean/containment.ipynb #0ccb7717
 class _Postings(NamedTuple):
     "The holders of each gram, by block."
 
@@ -74,28 +84,22 @@ class _Postings(NamedTuple):
     blocks: int
 
 
-def _postings(held: Numbered, block: np.ndarray, places: np.ndarray | None = None) -> _Postings:
-    "Postings of the codes at `places`, all by default."
-    codes = held.codes if places is None else held.codes[places]
-    texts, blocks = codes // held.width, len(block)
-    keys = codes % held.width * blocks + block[texts]
+def _postings(held: Numbered, block: np.ndarray) -> _Postings:
+    "The postings of all grams."
+    texts, blocks = held.codes // held.width, len(block)
+    keys = held.codes % held.width * blocks + block[texts]
     order = np.argsort(keys, kind="stable")
     return _Postings(keys[order], texts[order], blocks)
 
 
-def _ranges(
-    found: _Postings, grams: np.ndarray, own: np.ndarray, both: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    "Where the holders of each gram outside its own block lie: after it, and with `both` before it too."
-    last = np.searchsorted(found.keys, grams * found.blocks + own, "right")
-    end = np.searchsorted(found.keys, (grams + 1) * found.blocks)
-    if not both:
-        return last, end
-    begin = np.searchsorted(found.keys, grams * found.blocks)
-    first = np.searchsorted(found.keys, grams * found.blocks + own)
-    return np.concatenate([last, begin]), np.concatenate([end, first])
+def _ranges(found: _Postings, grams: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "Where the holders of each gram outside its own block lie: after it, then before it."
+    bounds = np.searchsorted(found.keys, np.arange(grams.max(initial=0) + 2) * found.blocks)
+    last = _search(found.keys, grams * found.blocks + own, "right")
+    first = _search(found.keys, grams * found.blocks + own)
+    return np.concatenate([last, bounds[grams]]), np.concatenate([bounds[grams + 1], first])
 
-# %% ../../nbs/20_clean/containment.ipynb #4f7ca1bc
+# %% ../../nbs/20_clean/containment.ipynb #0b82e442
 def _expanded(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Of ranges: which range each of their places belongs to, and the places."
     which = np.repeat(np.arange(len(counts)), counts)
@@ -115,21 +119,20 @@ def _chunks(counts: np.ndarray) -> Iterator[slice]:
 
 
 def _candidates(
-    units: Numbered, owner: np.ndarray, held: Numbered, block: np.ndarray, share: float, same: bool, most: int
+    units: Numbered, owner: np.ndarray, held: Numbered, block: np.ndarray, share: float, most: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     "Units and texts of other blocks that hold one of the grams looked up, at most `most` a gram and side."
-    looked = _prefix(units, share)
-    found = _postings(held, block, looked if same else None)
+    looked, found = _prefix(units, share), _postings(held, block)
     asking, grams = units.codes[looked] // units.width, units.codes[looked] % units.width
-    first, end = _ranges(found, grams, block[owner[asking]], not same)
-    counts = np.minimum(np.maximum(0, end - first), most)
-    asking = asking if same else np.concatenate([asking, asking])
+    first, end = _ranges(found, grams, block[owner[asking]])
+    counts = np.minimum(end - first, most)
+    asking = np.concatenate([asking, asking])
     for part in _chunks(counts):
         which, places = _expanded(first[part], counts[part])
         pairs = np.unique(asking[part][which] * np.int64(found.blocks) + found.texts[places])
         yield pairs // found.blocks, pairs % found.blocks
 
-# %% ../../nbs/20_clean/containment.ipynb #37c616c8
+# %% ../../nbs/20_clean/containment.ipynb #d9f2e65c
 def _overlaps(units: Numbered, held: Numbered, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     "How many grams each unit shares with its text."
     counts = np.diff(units.starts)[left]
@@ -137,44 +140,32 @@ def _overlaps(units: Numbered, held: Numbered, left: np.ndarray, right: np.ndarr
     for part in _chunks(counts):
         which, places = _expanded(units.starts[left[part]], counts[part])
         asked = right[part][which] * held.width + units.codes[places] % units.width
-        spot = np.minimum(np.searchsorted(held.codes, asked), len(held.codes) - 1)
+        spot = np.minimum(_search(held.codes, asked), len(held.codes) - 1)
         common[part] = np.bincount(which, held.codes[spot] == asked, minlength=len(counts[part]))
     return common
 
-
-def _reached(
-    units: Numbered, held: Numbered, left: np.ndarray, right: np.ndarray, share: float, same: bool
-) -> np.ndarray:
-    "Whether each pair reaches the share: of the union where sets are compared with sets, of the unit else."
-    common, size = _overlaps(units, held, left, right), units.sizes[left]
-    whole = size + held.sizes[right] - common if same else size
-    return common >= share * whole - 1e-9
-
-# %% ../../nbs/20_clean/containment.ipynb #3dcac6c0
+# %% ../../nbs/20_clean/containment.ipynb #12d177fd
 def overlapping(
-    units: Shingles,  # sets that may stand in a text, several a text or none
+    units: Shingles,  # sets that may stand in a text, several a text or none; parts of what it holds
     owner: np.ndarray,  # int64, the text of each unit
     held: Shingles,  # what each text holds
     share: float,  # of a unit that another text must hold, above 0, up to 1
-    same: bool = False,  # units are the texts' own sets, and `share` is the Jaccard similarity
     joined: Components | None = None,  # texts that are connected; filled
 ) -> np.ndarray:  # int64, pairs x 2 of texts, sorted, distinct, left < right
     "All pairs of texts of which one holds enough of the other's unit."
     shared = _shared(held)
-    base = _numbered(held, shared)
-    asking = base if same else _numbered(units, shared)
-    alone = np.arange(len(held.starts) - 1)
+    base, asking = _numbered(held, shared), _numbered(units, shared)
+    needed, alone = least_overlap(asking.sizes, share), np.arange(len(held.starts) - 1)
     found = [np.empty((0, 2), np.int64)]
     for most in (1, len(alone)) if joined else (len(alone),):
         block = joined.roots() if joined else alone
-        for left, right in _candidates(asking, owner, base, block, share, same, most):
+        for left, right in _candidates(asking, owner, base, block, share, most):
             if joined:
                 roots = joined.roots()
                 apart = roots[owner[left]] != roots[right]
                 left, right = left[apart], right[apart]
-            tied = _reached(asking, base, left, right, share, same)
-            pairs = np.stack([owner[left[tied]], right[tied]], axis=1)
-            found.append(np.sort(pairs, axis=1))
+            tied = _overlaps(asking, base, left, right) >= needed[left]
+            found.append(np.sort(np.stack([owner[left[tied]], right[tied]], axis=1), axis=1))
             if joined:
-                joined.join_all(found[-1].tolist())
+                joined.join_all((one, other) for one, other in found[-1].tolist())
     return np.unique(np.concatenate(found), axis=0)

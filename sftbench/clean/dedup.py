@@ -19,6 +19,8 @@ from sftbench.clean.clusters import (
     near_clusters,
     same_clusters,
 )
+from .near_index import NearIndex
+from .semantic import SEMANTIC_THRESHOLDS, semantic_clusters
 from ..core.jsonl import write_json, write_lines
 from ..core.params import Positive, Share
 from ..core.registry import verb
@@ -43,7 +45,13 @@ def _as_record(cluster: Cluster, samples: list[Sample]) -> dict[str, Any]:
     }
 
 
-_REASONS = {"exact": "exact_duplicate", "near": "near_duplicate", "instruction": "same_instruction"}
+_REASONS = {
+    "exact": "exact_duplicate",
+    "instruction": "same_instruction",
+    "near": "near_duplicate",
+    "semantic": "semantic_duplicate",
+    "earlier": "earlier_duplicate",
+}
 
 
 def _rejected(clusters: list[Cluster], samples: list[Sample]) -> dict[int, tuple[str, str]]:
@@ -55,12 +63,30 @@ def _rejected(clusters: list[Cluster], samples: list[Sample]) -> dict[int, tuple
         if position != cluster.keeper
     }
 
+# %% ../../nbs/20_clean/dedup.ipynb #d83e1271
+def _remembered(samples: list[Sample], places: list[int], index: NearIndex) -> dict[int, tuple[str, str]]:
+    "Reason and detail of samples that an index has near copies of; it remembers the others."
+    keys, texts = (
+        [samples[place].key for place in places],
+        [compared_text(samples[place]) for place in places],
+    )
+    found = index.nearest(keys, texts)
+    new = [number for number, one in enumerate(found) if one is None]
+    index.add([keys[number] for number in new], [texts[number] for number in new])
+    return {
+        place: (_REASONS["earlier"], f"{one.key} {one.similarity:.4f}")
+        for place, one in zip(places, found, strict=True)
+        if one
+    }
+
 # %% ../../nbs/20_clean/dedup.ipynb #81a8c677
 @verb(
     reasons={
         "exact_duplicate": "the same content as a sample that is kept",
         "same_instruction": "the same instruction as an earlier sample",
         "near_duplicate": "nearly the same text as a sample that is kept",
+        "semantic_duplicate": "about the same as a sample that is kept, by embedding",
+        "earlier_duplicate": "nearly the same text as a sample that the index remembers",
     }
 )
 def dedup(
@@ -70,6 +96,11 @@ def dedup(
     near: bool = True,  # also look for near duplicates
     by_instruction: bool = False,  # also keep only the first sample of each instruction
     shingle: Positive = 3,  # words a shingle
+    semantic: bool = False,  # also look for samples that say the same in other words
+    semantic_thresholds: dict[str, float] = {},  # domain -> cosine to exceed, "" for all others
+    embedding: str = "lsa",  # vectors for that: lsa, or an encoder of transformers by name or folder
+    index: Path
+    | None = None,  # folder that remembers samples: near copies of them are dropped, kept ones added
     engine: Literal[
         "auto", "numba", "numpy", "datasketch"
     ] = "auto",  # same result; auto takes numba from some megabytes on
@@ -91,6 +122,14 @@ def dedup(
         found = near_clusters(given, left, rank, NearOptions(threshold, shingle, engine, permutations, seed))
         clusters += found
         gone |= _rejected(found, given)
+    if semantic:
+        left = [place for place in range(len(given)) if place not in gone]
+        found = semantic_clusters(given, left, SEMANTIC_THRESHOLDS | semantic_thresholds, embedding, seed)
+        clusters += found
+        gone |= _rejected(found, given)
+    if index is not None:
+        left = [place for place in range(len(given)) if place not in gone]
+        gone |= _remembered(given, left, NearIndex(index, threshold, shingle, permutations, seed))
     if out is not None:
         _write(out, given, clusters, gone, {"threshold": threshold, "shingle": shingle})
     for position, sample in enumerate(given):

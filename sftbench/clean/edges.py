@@ -16,6 +16,7 @@ import numpy as np
 
 from .components import Components
 from .containment import overlapping
+from .near import NearTexts
 from .shingles import Shingles, make_shingles
 from ..core.sample import Sample, trained_text
 from ..core.text import compared_text, words
@@ -118,9 +119,11 @@ def _units(texts: list[list[str]]) -> tuple[Shingles, np.ndarray]:
 
 
 def _alike(texts: list[str], share: float, joined: Components | None) -> np.ndarray:
-    "Pairs of near duplicates."
-    sets = make_shingles(texts, 3)
-    return overlapping(sets, np.arange(len(texts)), sets, share, same=True, joined=joined)
+    "Pairs of near duplicates; with `joined` enough of them, which are joined."
+    pairs = NearTexts(texts, share, reach=True).pairs(enough=joined is not None).pairs
+    if joined:
+        joined.join_all((left, right) for left, right in pairs.tolist())
+    return pairs
 
 # %% ../../nbs/20_clean/edges.ipynb #3a9bb546
 NEAR, CONTAINED = 0.8, 0.5  # Jaccard similarity, share of 8-grams

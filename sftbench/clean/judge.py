@@ -215,4 +215,5 @@ def plausible(
     if kind == "PASSWORD":
         digits = any(map(str.isdigit, value))
         return seen != "word" or ((quoted or plain) and len(value) >= 6) or (digits and len(value) >= 6)
-    return len(value) >= 8 and entropy(value) > 2.8 and any(map(str.isdigit, value)) and seen != "name"
+    digits, floor = any(map(str.isdigit, value)), 2.2 if plain else 2.8
+    return len(value) >= 8 and entropy(value) > floor and digits and (seen != "name" or plain)

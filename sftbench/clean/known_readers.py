@@ -45,7 +45,7 @@ def worth_knowing(
 # %% ../../nbs/20_clean/known_readers.ipynb #865a6d41
 _PAIR = re.compile(
     r"^[ \t]*(?:export[ \t]+|set[ \t]+-\w+[ \t]+|setx?[ \t]+|-[ \t]+)?[\"']?(?P<name>[\w./:@-]*?\w)[\"']?(?:[ \t]*=[ \t]*|:[ \t]+|(?<=\w)[ \t]+(?=[\"']))"
-    r"(?P<quote>['\"]?)(?P<value>.*?)(?P=quote)[ \t]*[,;]?[ \t]*(?:#.*)?\r?$",
+    r"(?P<quote>['\"]?)(?P<value>.*?)(?P=quote)[ \t]*(?:;[ \t]*export\b.*|[,;])?[ \t]*(?:#.*)?\r?$",
     re.M,
 )
 _FISH = re.compile(r"^[ \t]*set[ \t]+-\w*x\w*[ \t]+(?P<name>\w+)[ \t]+['\"]?(?P<value>[^\s'\"]+)", re.M)

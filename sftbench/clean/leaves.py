@@ -7,6 +7,7 @@ __all__ = ['Change', 'change_value', 'change_text', 'change_sample']
 
 # %% ../../nbs/20_clean/leaves.ipynb #304f58e7
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ def change_value(
     if isinstance(value, str):
         return change_text(value, change, name, depth)
     if not isinstance(value, dict | list):
-        return value
+        return _change_number(value, change, name)
     if depth > _MAX_DEPTH:
         return change(name, json.dumps(value, ensure_ascii=False))
     if isinstance(value, list):
@@ -42,6 +43,19 @@ def change_value(
             new_key += "_"
         new[new_key] = change_value(item, change, _name_of(value, key), depth + 1)
     return value if all(k in value and new[k] is value[k] for k in new) else new
+
+
+_TOLD_BY_NAME = re.compile(
+    r"(?i)(?:^|[_.-]|\b)(?:lat|lon|lng|long|latitude|longitude|pin|phone|tel|mobile|otp|passcode|password)$"
+)
+
+
+def _change_number(value: Any, change: Change, name: str) -> Any:
+    "A number under a name that tells of a place, a phone or a password, changed as a text; others stay."
+    if isinstance(value, bool | None) or not _TOLD_BY_NAME.search(name):
+        return value
+    new = change(name, text := repr(value))
+    return value if new == text else new
 
 
 def _name_of(value: dict[str, Any], key: str) -> str:

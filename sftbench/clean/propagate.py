@@ -23,7 +23,12 @@ def base64_cores(
     value: str,  # any text
 ) -> list[str]:  # up to three; the part of the encoding that the value alone decides
     "How a value looks inside base64, at each of the three alignments."
-    raw, cores = value.encode("utf-8", "surrogatepass"), []
+    return _cores(value.encode("utf-8", "surrogatepass"))
+
+
+def _cores(raw: bytes) -> list[str]:
+    "The part of three encodings that the bytes alone decide."
+    cores = []
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + raw).decode()
         start = (0, 2, 3)[shift]
@@ -32,30 +37,48 @@ def base64_cores(
     return cores
 
 # %% ../../nbs/20_clean/propagate.ipynb #87ebdfca
+_SAFE = (
+    "",
+    "/",
+    "!~*'()",
+    ";,/?:@&=+$!~*'()#",
+)  # what Python, Python's paths, encodeURIComponent and encodeURI leave
+
+
+def _in_json(value: str) -> Iterator[str]:
+    "A value as JSON text writes it, once and twice escaped, for web pages, and with every slash escaped."
+    for ascii_only in (True, False):
+        escaped = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        yield from (escaped, json.dumps(escaped, ensure_ascii=ascii_only)[1:-1])
+        yield re.sub(r"[<>&'=+]", lambda m: f"\\u{ord(m[0]):04x}", escaped)
+        yield re.sub(r"[<>&'=+]", lambda m: f"\\u{ord(m[0]):04X}", escaped)
+    yield value.replace("/", "\\/")
+
+
+def _in_urls(value: str) -> Iterator[str]:
+    "A value as URLs write it, with digits of either case, once and twice encoded."
+    raw = value.encode("utf-8", "surrogatepass")
+    for quoted in (*(urllib.parse.quote(raw, safe=safe) for safe in _SAFE), urllib.parse.quote_plus(raw)):
+        yield from (quoted, re.sub(r"%..", lambda m: m[0].lower(), quoted), quoted.replace("%", "%25"))
+
+
 def forms(
     value: str,  # any text
     shortest: int = 8,  # fewest characters from which encoded forms are safe to look for
-) -> dict[str, str]:  # form -> its name: plain, json, url, html, base64
+) -> dict[str, str]:  # form -> its name: plain, json, url, html, hex, base64
     "The ways in which a value may be written."
     found = {value: "plain"}
     if len(value) < shortest:
         return found
-    for ascii_only in (True, False):
-        escaped = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-        found.setdefault(escaped, "json")
-        found.setdefault(json.dumps(escaped, ensure_ascii=ascii_only)[1:-1], "json")
-    quoted = urllib.parse.quote(value, safe="")
-    for url in (
-        quoted,
-        re.sub(r"%..", lambda m: m[0].lower(), quoted),
-        urllib.parse.quote_plus(value),
-        urllib.parse.quote(value),
-    ):
-        found.setdefault(url, "url")
+    for name, encoded in (("json", _in_json(value)), ("url", _in_urls(value))):
+        for form in encoded:
+            found.setdefault(form, name)
     found.setdefault(html.escape(value), "html")
     found.setdefault(html.escape(value, quote=False), "html")
-    found.setdefault(value.replace("/", "\\/"), "json")
-    for core in base64_cores(value):
+    raw = value.encode("utf-8", "surrogatepass")
+    found.setdefault(raw.hex(), "hex")
+    found.setdefault(raw.hex().upper(), "hex")
+    for core in (*_cores(raw), *_cores(value.encode("utf-16-le", "surrogatepass"))):
         if len(core) >= shortest:
             found.setdefault(core, "base64")
             found.setdefault(core.replace("+", "-").replace("/", "_"), "base64")
@@ -119,15 +142,21 @@ class Matcher:
         return any(self._all[place][0] in text for place in np.flatnonzero(seen[first] & seen[last]))
 
 # %% ../../nbs/20_clean/propagate.ipynb #33591dd9
-_BROKEN = re.compile(r"\\\r?\n[ \t]*")
+_BROKEN = re.compile(r"[\\^`]\r?\n[ \t]*|(?<=[A-Za-z0-9+/]{48})\r?\n(?=[A-Za-z0-9+/=]{4})")
+_WRAPPED = re.compile(
+    r"\n(?<=[A-Za-z0-9+/]{48}\n)(?=[A-Za-z0-9+/=]{4})|\n(?<=[A-Za-z0-9+/]{48}\r\n)(?=[A-Za-z0-9+/=]{4})"
+)
+_CONTINUED = ("\\\n", "\\\r\n", "^\n", "^\r\n", "`\n")
 
 
 def find_split(
     matcher: Matcher,  # of the values
     text: str,  # a decoded text
 ) -> Iterator[Hit]:  # hits that a line continuation runs through
-    "Values that are split by a backslash at a line's end."
-    breaks = [m.span() for m in _BROKEN.finditer(text)] if "\\\n" in text or "\\\r\n" in text else []
+    "Values that a line's end splits: behind a continuation sign, or in wrapped base64."
+    if "\n" not in text or not (any(sign in text for sign in _CONTINUED) or _WRAPPED.search(text)):
+        return
+    breaks = [m.span() for m in _BROKEN.finditer(text)]
     if not breaks:
         return
     joined = _BROKEN.sub("", text)

@@ -18,7 +18,7 @@ _PLACES = """
 1 login auth HTTPBasicAuth HTTPDigestAuth BasicAuth basicAuth basic_auth SetBasicAuth withBasicAuth authenticate NetworkCredential
 1 UsernamePasswordCredentials UsernamePasswordAuthenticationToken PasswordAuthentication changeUserPassword changePassword
 1 PSCredential sign encode verify decode createHmac PlainCredentials signInWithEmailAndPassword createUserWithEmailAndPassword
-1 sendPassword setCredentials add_password_auth Credentials PlainTextAuthProvider setLogin new_user
+1 InMemoryCredential sendPassword setCredentials add_password_auth Credentials PlainTextAuthProvider setLogin new_user
 2 mysqli mysqli_connect mysql_connect PDO getConnection create_user create_superuser createUser PlainAuth DBI connect ftp_login
 3 connect pg_connect add_password createConnection
 """
@@ -35,7 +35,9 @@ _SPOTS: dict[str, list[int]] = {}
 for _row in _PLACES.strip().splitlines():
     for _name in _row.split()[1:]:
         _SPOTS.setdefault(_name, []).append(int(_row[0]))
-_CALL = re.compile(rf"\b(?P<name>{'|'.join(sorted(_SPOTS, key=len, reverse=True))})\s?(?:\(|=\s?\()")
+_CALL = re.compile(
+    rf"\b(?P<name>{'|'.join(sorted(_SPOTS, key=len, reverse=True))})(?:\]::new|::new)?\s?(?:\(|=\s?\()"
+)
 _ARGUMENT = re.compile(
     r"\s{0,20}(?:[bfruN]?\\{0,3}\"(?P<double>[^\"\\\n]*)\\{0,3}\"|[bfruN]?\\{0,3}'(?P<single>[^'\\\n]*)\\{0,3}'"
     r"|[^,()\"'\n]*(?:\([^()\n]*\))?[^,()\"'\n]*)\s{0,20}(?P<end>[,)])"

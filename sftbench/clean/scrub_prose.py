@@ -10,33 +10,133 @@ import re
 from collections.abc import Iterator
 
 from .findings import Finding, is_placeholder
-
-# %% ../../nbs/20_clean/scrub_prose.ipynb #40a073c7
-_NOUN = (
-    r"pass(?:word|phrase|code|wd)|pwd|pw|passwort|kennwort|contraseña|mot de passe|wachtwoord|senha|hasło|pin(?: code)?"
-    r"|secret(?: key)?|api[ -]?key|(?:access |auth |bearer )?token|login|credentials?|community(?: string)?|pre-?shared key"
-)
-_SAID = re.compile(
-    rf"(?i)\b(?P<noun>{_NOUN})\b(?:\s+(?:for|of|on|to|in|at|is)\s+[\w@.'’`\"/-]+(?:\s+[\w@.'’-]+){{0,3}}?)?"
-    r"\s*(?:\b(?:is|was|are|ist|lautet|es|est|will be|should be|set to|changed to|to|=|again)\b|[:=]|->|→)\s*(?:now\s+|still\s+)?:?\s*"
-    r"(?:`(?P<tick>[^`\s]{4,128})`|[\"“'](?P<quote>[^\"”'\s]{4,128})[\"”']|(?P<bare>[^\s\"'`<>(){}]{5,128}))"
-)
-_PAIR = re.compile(
-    r"(?i)\b(?:log ?in|sign ?in|ssh in|connect|authenticate|credentials?|creds|account|user(?:name)?)\b[^.\n]{0,40}?"
-    r"(?:[:=]|\bwith|\bas|\bare|\busing)\s+[`\"']?[\w.@-]{2,40}[`\"']?\s*(?:/|:|\band(?: password)?\b)\s*[`\"']?(?P<value>[^\s`\"'<>]{6,80})"
-)
+from .judge import shape
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #b139ba6f
+_LANGUAGE = re.compile(
+    r"(?i)\d+(?:\.\d+)*-?[a-z]{1,12}(?:-[a-z]+)*|(?:sha|md|base|utf|aes|rsa|hs|rs|es|ed|x|v|ipv|p|h|oauth|http|web|log|ec|k|s)-?\d+(?:[-_/.][\w.-]+)*"
+    r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[\w-]+\.)+[a-z]{2,6}(?:[:/].*)?|.*[=<>~!]=.*|#\d+|[\w./-]+:\d+|[A-Z]{2,9}[-_]?\d{1,4}|\w+'\w{1,3}|~.*"
+    r"|[a-z]+(?:[-/][a-z]+)+|\w+=.*|[A-Z][a-z]+\d?(?:[/&+][A-Z][a-z]+\d?)+|.*%[sdr].*|&\w+;|@[\w/.-]+|r/\w+|[\w-]+/[\w./-]+|\W+|.*\.\w+\(.*"
+)
+
+
 def looks_random(
     value: str,  # a word from a sentence
+    named: bool = True,  # whether a sentence vouches for it, so that words with a number will do
 ) -> bool:  # True for letters mixed with digits or signs
     "Whether a word in a sentence looks like a password and not like language, a path, a date or a call."
-    if is_placeholder(value) or re.fullmatch(r"[\w.-]*\(.*|/.*|~.*|https?:.*|[\d.,:/-]+[%a-z]{0,2}|\w+\.(?:py|md|json|txt|js|ts|sh|go|rs)",
-                                             value):  # fmt: skip
+    if len(value) < 6 or _LANGUAGE.fullmatch(value):
         return False
+    seen = shape(value)
     letters, digits = any(map(str.isalpha, value)), any(map(str.isdigit, value))
-    signs = any(c in "!@#$%^&*+=?~" for c in value)
-    return letters and (digits or signs)
+    if seen == "name":
+        return named and digits and len(value) >= 8
+    return seen == "mixed" and letters and (digits or any(c in "!@#$%^&*+=?~" for c in value))
+
+# %% ../../nbs/20_clean/scrub_prose.ipynb #40a073c7
+_STRONG = (
+    r"pass(?:word|phrase|wd|code)\b|pwd?\b|passwort\b|kennwort\b|contraseña\b|mot de passe\b|mdp\b|wachtwoord\b|senha\b|hasł[oa]\b|clave\b|parola\b"
+    r"|heslo\b|lösenord\b|adgangskode\b|passord\b|salasana\b|jelszó\b|şifre\w*|парол\w+|密码|密碼|口令|パスワード|비밀번호|pass(?=\s?(?::|is\b|=))"
+)
+_WEAK = (
+    r"(?:secret|private|encryption|signing|api|access|license|pre-?shared|my)[ -]?key\b|key(?=:| is| to)|(?:access |auth |bearer |api )?token\b"
+    r"|(?:client |webhook |shared )?secret\b|(?:snmp )?community(?: string)?\b|webhook secret\b"
+)
+_NOUN = re.compile(
+    rf"(?i)(?:\b(?=[a-zşçhłöа-я])|(?=[^\x00-\u04ff]))(?:(?P<strong>{_STRONG})|(?P<weak>{_WEAK}))"
+)
+_TELLS = re.compile(
+    r"(?P<middle>[*_)\]]{0,2}(?:\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?)"
+    r"(?P<link>\s{0,3}(?:[:=：→|]|->|=>)|\s(?:is|was|are|ist|lautet|es|est|é|è|is|to|je|will be|should be|set to|changed to|again|now|от)\b|(?:是|は|는|은|为)|\s)"
+    r"(?:\s{0,2}(?:now|still|currently|again|:|just|сервера)\b?:?)?[\s*_|：]{0,4}"
+    r"(?:`(?P<tick>[^`\s]{4,128})`|[\"“'«](?P<quote>[^\"”'»\s]{4,128})[\"”'»]|(?P<bare>[^\s\"'`<>(){}]{4,200}))"
+)
+
+# %% ../../nbs/20_clean/scrub_prose.ipynb #d798df8b
+def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
+    "The finding of one sentence, if its value is believable."
+    match = _TELLS.match(text, noun.end())
+    if not match:
+        return
+    group = "tick" if match["tick"] else "quote" if match["quote"] else "bare"
+    value = match[group].rstrip(".,;:)?|*" if group == "bare" else "")
+    strong, linked = bool(noun["strong"]), bool(match["link"].strip())
+    quoted = group != "bare" and strong and linked and re.fullmatch(r"[\w.@!-]{8,}", value)
+    believable = looks_random(value, strong and (linked or group != "bare" or shape(value) == "mixed"))
+    if not strong:
+        believable = (
+            believable and len(value) >= 8 and any(map(str.isdigit, value)) and shape(value) == "mixed"
+        )
+    if (believable or (quoted and value.isalpha() and not value.islower())) and not is_placeholder(value):
+        yield Finding(
+            match.start(group), match.start(group) + len(value), "PASSWORD" if strong else "SECRET", "prose"
+        )
+
+# %% ../../nbs/20_clean/scrub_prose.ipynb #41b45159
+_Q = r"[`\"'*(]{0,2}"
+_PAIR = re.compile(
+    rf"(?i)\b(?:log ?in|sign ?in|ssh|connect|authenticate|credentials?|creds|account|user(?:name)?|admin|use|with)\b[^\n]{{0,24}}?[\s(`\"'*]"
+    rf"(?P<user>[\w.@-]{{2,40}}){_Q}(?:\s?/\s?|:\s?|\sand\s(?:password\s)?){_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
+)
+_WITH = re.compile(
+    rf"(?i)\b(?:log ?in|sign ?in|ssh|connect|authenticate|get in)\b[^\n.]{{0,60}}?\b(?:with|using)\s(?:the\s|password\s|pw\s){{0,2}}{_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
+    rf"|\buse\s{_Q}(?P<used>[^\s`\"'<>]{{6,80}}?){_Q}\s(?:to|for)\s(?:log|sign|ssh|connect|auth|the login|access)"
+)
+
+
+def _paired(text: str) -> Iterator[Finding]:
+    "Passwords beside a user's name, or with which somebody logs in."
+    for pattern in (_PAIR, _WITH):
+        at = 0
+        while match := pattern.search(text, at):
+            group = "value" if match["value"] else "used"
+            value, start = match[group].rstrip(".,;:)*"), match.start(group)
+            at = match.start() + 1
+            if looks_random(value, pattern is _PAIR and "//" not in match[0]) and "://" not in match[0]:
+                yield Finding(start, start + len(value), "PASSWORD", "prose")
+
+# %% ../../nbs/20_clean/scrub_prose.ipynb #8b849a98
+_CODE = re.compile(
+    r"(?i)\b(?:pin(?: code| number)?|otp|passcode|(?:2fa|mfa|verification|security|login|door|access|auth\w*|confirmation|one-time|sms|gate|unlock) ?code)\b"
+    r"(?:\s(?:for|of)\s[\w ]{1,24}?)?(?:\s?[:=]|\sis|\swas)?(?:\snow)?:?\s[`\"'*]{0,2}(?P<value>\d{4,8}|\d{3}[ -]\d{3})(?![\w.:/-]\w|\w)"
+)
+_GROUPS = re.compile(
+    r"(?i)\b(?:licen[sc]e|product|serial|activation|registration|recovery|backup|cd|unlock)\b[^\n]{0,40}?(?:keys?|codes?|number)\b[^\n]{0,12}?"
+    r"(?-i:(?P<value>[A-Z0-9]{4,8}(?:-[A-Z0-9]{4,8}){1,9}|[a-z0-9]{4,10}-[a-z0-9]{4,10}))\b"
+)
+_PHRASE = re.compile(
+    r"(?i)\b(?:mnemonic|(?:seed|recovery|secret|backup|wallet)[ _-]?(?:phrase|words)|(?:12|24|twelve)[ -]words?)\b(?:\W{0,4}\s?is)?[\s:=\"'`]{1,8}"
+    r"(?P<value>(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})\b"
+)
+_GRAMMAR = frozenset(["the", "and", "for", "are", "was", "were", "its", "his", "her", "they", "them"])
+_SEED = re.compile(
+    r"(?i)\b(?:totp|2fa|mfa|otp|authenticator)[ _-]?(?:secret|seed|key)\b(?:\s?[:=]|\sis)?\s[`\"']?(?P<value>[A-Z2-7]{16,64})\b"
+)
+
+
+def _coded(text: str) -> Iterator[Finding]:
+    "Codes, licences and phrases after their names."
+    for kind, pattern in (
+        ("PIN", _CODE),
+        ("LICENSE_KEY", _GROUPS),
+        ("SEED_PHRASE", _PHRASE),
+        ("TOTP_SEED", _SEED),
+    ):
+        for match in pattern.finditer(text):
+            value = match["value"]
+            sentence = kind == "SEED_PHRASE" and _GRAMMAR & set(value.lower().split())
+            plain = kind == "LICENSE_KEY" and not (
+                any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+            )
+            if not sentence and not plain and (kind == "SEED_PHRASE" or not is_placeholder(value)):
+                yield Finding(*match.span("value"), kind, "prose")
+
+# %% ../../nbs/20_clean/scrub_prose.ipynb #206b3cb6
+_WORDS = re.compile(r"pass|\bpw|kennwort|contrase|secret|token|key|login|log in|cred|community|wachtwoord|senha|sign in|account|clave|mdp|mot de|has[lł]o"
+                    r"|parola|heslo|lösenord|şifre|парол|密|口令|パス|비밀|adgangskode|salasana|jelsz|user|ssh|admin|use |connect")  # fmt: skip
+_CODED = re.compile(
+    r"\bpin\b|\botp\b|code|licen|serial|product key|mnemonic|phrase|words|2fa|mfa|totp|authenticator"
+)
 
 
 def find_prose(
@@ -44,30 +144,9 @@ def find_prose(
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # spans of values
     "Secrets that a sentence tells."
-    if any(word in lowered for word in _WORDS):
-        for match in _SAID.finditer(text):
-            yield from _told(match)
-        for match in _PAIR.finditer(text):
-            value = match["value"].rstrip(".,;:)")
-            if len(value) >= 6 and looks_random(value) and not re.fullmatch(r"[\w.-]+\.[a-z]{2,6}", value):
-                yield Finding(match.start("value"), match.start("value") + len(value), "PASSWORD", "prose")
-
-
-_WORDS = ("pass", "pw", "kennwort", "contrase", "secret", "token", "key", "login", "log in", "cred", "pin", "community",
-          "wachtwoord", "senha", "sign in", "account")  # fmt: skip
-
-# %% ../../nbs/20_clean/scrub_prose.ipynb #d798df8b
-_WEAK = re.compile(
-    r"(?i)pin(?: code)?|login|credentials?|community(?: string)?|(?:\w+ )?token|secret(?: key)?|api[ -]?key"
-)
-
-
-def _told(match: re.Match[str]) -> Iterator[Finding]:
-    "The finding of one sentence, if its value is believable."
-    group = "tick" if match["tick"] else "quote" if match["quote"] else "bare"
-    value = match[group].rstrip(".,;:)!?" if group == "bare" else "")
-    quoted = group != "bare" and not _WEAK.fullmatch(match["noun"]) and re.fullmatch(r"[\w.@!-]{8,}", value)
-    believable = looks_random(value) or (quoted and value.isalpha() and not value.islower())
-    if believable and len(value) >= (4 if group != "bare" else 6) and not is_placeholder(value):
-        kind = "PASSWORD" if not _WEAK.fullmatch(match["noun"]) else "SECRET"
-        yield Finding(match.start(group), match.start(group) + len(value), kind, "prose")
+    if _WORDS.search(lowered):
+        for noun in _NOUN.finditer(text):
+            yield from _told(text, noun)
+        yield from _paired(text)
+    if _CODED.search(lowered):
+        yield from _coded(text)

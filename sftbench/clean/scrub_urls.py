@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from .findings import Finding, entropy, is_placeholder
 
 # %% ../../nbs/20_clean/scrub_urls.ipynb #f40bd85c
-_INFO = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}:/{2}(?P<info>[^\s/?#'\"<>`\\|]{1,300})@(?=[\w.\[$%{-])")
+_INFO = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}:/{2}(?P<info>[^\s/?'\"<>`\\|]{1,300})@(?=[\w.\[$%{-])")
 _DATABASE = r"(?:postgres(?:ql)?|mysql|mongodb(?:\+srv)?|rediss?|amqps?|ftp|smtps?|jdbc:\w+)"
 _INFO_SLASH = re.compile(
     rf"(?i)\b{_DATABASE}://(?P<user>[^\s/:@'\"<>]{{0,60}}):(?P<value>[^\s'\"<>@]{{3,120}})@[\w.-]+"
@@ -33,7 +33,7 @@ def find_userinfo(
         start = match.start("info")
         if colon and password and not is_placeholder(password):
             yield Finding(start + len(user) + 1, match.end("info"), "PASSWORD", "structure")
-        if len(user) >= 20 and entropy(user) > 3.5 and not is_placeholder(user):
+        if len(user) >= 20 and entropy(user) > 3.0 and re.search(r"\d", user) and not is_placeholder(user):
             yield Finding(start, start + len(user), "TOKEN", "structure")
     for match in _INFO_SLASH.finditer(text):
         if not is_placeholder(match["value"]):

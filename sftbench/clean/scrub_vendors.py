@@ -76,7 +76,7 @@ GITLAB_RUNNER_TOKEN gr1348941 GR1348941[\w-]{20,}
 BITBUCKET_TOKEN atbb,atctt3 AT(?:BB[A-Za-z0-9]{24,}|CTT3[\w=-]{60,})
 ATLASSIAN_TOKEN atatt3 ATATT3[\w=-]{60,}
 NPM_TOKEN npm_ npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])
-NPM_TOKEN _authtoken _authToken\s{0,3}=\s{0,3}["']?(?P<value>[\w./+=-]{16,})
+NPM_TOKEN _authtoken _authToken\s{0,3}[= ]\s{0,3}["']?(?P<value>[\w./+=-]{16,})
 PYPI_TOKEN pypi-age pypi-AgE[A-Za-z0-9_-]{50,}
 RUBYGEMS_TOKEN rubygems_ rubygems_[a-f0-9]{48}
 CRATES_TOKEN cio cio[A-Za-z0-9]{32}(?![A-Za-z0-9])
@@ -131,7 +131,7 @@ MAILGUN_KEY key- key-[a-f0-9]{32}(?![A-Za-z0-9])
 MAILCHIMP_KEY -us [a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])
 RESEND_KEY re_ re_[A-Za-z0-9]{6,10}_[A-Za-z0-9]{20,30}(?![A-Za-z0-9_])
 BREVO_KEY xkeysib-,xsmtpsib- x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}
-STRIPE_KEY k_live_,k_test_,whsec_ (?:[srp]k_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/=]{24,})
+STRIPE_KEY k_live_,k_test_,whsec_ (?:[sr]k_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/=]{24,})
 SQUARE_TOKEN sq0,eaaa sq0(?:atp|csp|idp)-[\w-]{22,43}|EAAA[\w-]{56,62}(?![\w-])
 SHOPIFY_TOKEN shpat_,shpca_,shppa_,shpss_ shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}
 PAYPAL_TOKEN access_token$production$ access_token\$production\$[a-z0-9]{16}\$[a-f0-9]{32}

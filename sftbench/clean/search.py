@@ -27,10 +27,9 @@ from .scrub_assignments import find_assignments, find_by_name
 from .scrub_calls import find_code
 from .scrub_configs import find_configs
 from .scrub_keys import find_keys, key_lines
-from .scrub_pairs import find_pairs
 from .scrub_model import suspicious
-from .scrub_personal import KeepIps, find_personal
-from .scrub_places import find_degree
+from .scrub_pairs import find_pairs
+from .scrub_personal import KeepIps, find_named, find_personal
 from .scrub_prose import find_prose
 from .scrub_shell import find_shell
 from .scrub_urls import basic_password, find_urls
@@ -69,7 +68,7 @@ def find_leaf(
         found += find_by_name(name, text)
     if scope.personal:
         found += find_personal(text, lowered, scope.keep_ips, scope.keep_hosts)
-        found += find_degree(name, text)
+        found += find_named(name, text, scope.keep_hosts)
     return merge_findings(f for f in found if not PLACEHOLDER.search(text[f.start : f.end]))
 
 # %% ../../nbs/20_clean/search.ipynb #4b1cb151

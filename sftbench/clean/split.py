@@ -53,7 +53,7 @@ class Certificate(msgspec.Struct):
     contents: dict[str, str] = {}  # key -> digest of the content
     pinned: int = 0  # samples whose place an earlier certificate decided
 
-# %% ../../nbs/20_clean/split.ipynb #2351a84d
+# %% ../../nbs/20_clean/split.ipynb #6192d545
 def _earlier(previous: Path) -> Certificate:
     "The certificate of an earlier version."
     path = locate(previous)
@@ -120,7 +120,7 @@ def assign(
     "Assign every component; pinned ones first."
     placed: dict[str, str] = {}
     free: list[list[Sample]] = []
-    already: dict[str, Counter[str]] = defaultdict(Counter)
+    already: dict[str, dict[str, int]] = defaultdict(Counter)
     whole: Counter[str] = Counter()
     for members in components:
         colours = set().union(*(colours_of(sample, pins) for sample in members)) if pins.keys else set()

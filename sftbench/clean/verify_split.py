@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CERTIFICATE', 'Verification', 'verify_split', 'verification_table']
 
-# %% ../../nbs/20_clean/verify_split.ipynb #29ccd1ae
+# %% ../../nbs/20_clean/verify_split.ipynb #c03db22e
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..core.jsonl import read_json, read_samples
 from ..core.sample import Sample
 from ..core.system import Problem, locate
 
-# %% ../../nbs/20_clean/verify_split.ipynb #e7fee806
+# %% ../../nbs/20_clean/verify_split.ipynb #bee3605f
 _FILES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 CERTIFICATE = "split_certificate.json"
 
@@ -68,7 +68,7 @@ def _read(path: str | Path) -> tuple[list[Sample], dict[str, Any] | None]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(f"{told.name} is damaged: {error}.", "Split again, or remove it.", code=2) from None
 
-# %% ../../nbs/20_clean/verify_split.ipynb #cfee4283
+# %% ../../nbs/20_clean/verify_split.ipynb #a0bb743a
 def _of(value: Any, kind: type) -> Any:
     "A part of a certificate, empty where it has another shape."
     value = float(value) if kind is float and type(value) is int else value
@@ -114,7 +114,7 @@ def _untrue_counts(samples: list[Sample], told: dict[str, Any]) -> Iterator[str]
         values = Counter(
             str((getattr(s, field) if known else s.meta.get(field)) or "") or "(none)" for s in samples
         )
-        wrong = [row.get("stratum") for row in rows if values.get(row.get("stratum")) != row.get("n")]
+        wrong = [row.get("stratum") for row in rows if values.get(str(row.get("stratum"))) != row.get("n")]
         yield from (f"The certificate counts the stratum {name!r} wrongly." for name in wrong)
 
 
@@ -130,7 +130,7 @@ def _untrue_edges(found: Found, told: dict[str, Any]) -> Iterator[str]:
             if told.get(name) != value:
                 yield f"The certificate says {name} = {told.get(name)}, counted again it is {value}."
 
-# %% ../../nbs/20_clean/verify_split.ipynb #7178f5fe
+# %% ../../nbs/20_clean/verify_split.ipynb #9a1315b4
 class Verification(msgspec.Struct):
     "What a look at a split found."
 

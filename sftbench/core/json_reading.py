@@ -47,7 +47,7 @@ def packing_of(
     "How a file is packed."
     return next((found for mark, found in _PACKED.items() if start.startswith(mark)), ("", ""))
 
-# %% ../../nbs/00_core/json_reading.ipynb #f184ed27
+# %% ../../nbs/00_core/json_reading.ipynb #967ab108
 LONGEST = 1 << 28  # bytes of a line that is read
 _RETURNS = re.compile(rb"(?<=\})[ \t]*\r\s*(?=\{)")
 Piece = tuple[int, int, int, bytes]  # number from 1, byte offset, bytes in the file, UTF-8 with its line end
@@ -81,11 +81,15 @@ def _split(line: bytes, number: int, offset: int) -> Iterator[Piece]:
 
 def _wide(file: IO[bytes], name: str, offset: int) -> Iterator[Piece]:
     "The lines of a UTF-16 or UTF-32 file, as UTF-8."
-    for number, line in enumerate(io.TextIOWrapper(file, name, "replace", "\n"), 1):
-        length = len(line.encode(name, "replace"))
-        if not line.isspace():
-            yield number, offset, length, line.encode("utf-8", "replace")
-        offset += length
+    text = io.TextIOWrapper(file, name, "replace", "\n")
+    try:
+        for number, line in enumerate(text, 1):
+            length = len(line.encode(name, "replace"))
+            if not line.isspace():
+                yield number, offset, length, line.encode("utf-8", "replace")
+            offset += length
+    finally:
+        text.detach()  # the file is closed by who opened it
 
 # %% ../../nbs/00_core/json_reading.ipynb #46615ad9
 def file_pieces(
@@ -148,7 +152,7 @@ def _undecodable(raw: bytes, error: UnicodeDecodeError) -> BadLine:
     hint = "; it looks like Latin-1 or Windows-1252" if other else ""
     return BadLine(f"The line is not UTF-8 (byte {error.start + 1} of it{hint}).")
 
-# %% ../../nbs/00_core/json_reading.ipynb #a05b1691
+# %% ../../nbs/00_core/json_reading.ipynb #ce3eb1e3
 def _unpadded(raw: bytes) -> tuple[bytes, list[str]]:
     "A line without what may stand around an object, and what that was."
     notes = []
@@ -185,10 +189,11 @@ def _tolerant(raw: bytes) -> tuple[Any, str]:
     )
     if rb"\u" in bare and _LONE.search(json.dumps(value)):
         notes.append("lone surrogate replaced")
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+        value = json.loads(whole.decode("utf-16", "replace"))
     return value, "; ".join(dict.fromkeys(notes))
 
-# %% ../../nbs/00_core/json_reading.ipynb #c11a4bd6
+# %% ../../nbs/00_core/json_reading.ipynb #9946f786
 _MOST = 1 << 26  # bytes of a line that is read a second time
 
 
@@ -200,9 +205,8 @@ def read_line(
         value, mended = msgspec.json.decode(raw), ""
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refused:
         if len(raw) > _MOST:
-            raise BadLine(
-                f"The line is not JSON ({refused}), and too long for a second reading.", False
-            ) from None
+            why = f"The line is not JSON ({refused}), and too long for a second reading."
+            raise BadLine(why, mendable=False, cut="truncated" in str(refused)) from None
         try:
             value, mended = _tolerant(raw)
         except UnicodeDecodeError as error:
