@@ -339,3 +339,25 @@ def test_without_the_package_the_model_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "credsweeper", None)
     with pytest.raises(Problem, match=r"pip install 'sftbench\[scrub-model\]'"):
         list(scrub([made("a", "b")], model="on"))
+
+
+def test_the_model_gives_the_same_bytes_on_any_number_of_workers(tmp_path):
+    pytest.importorskip("credsweeper")
+    samples = [
+        made(f"s{n}", f"setApiAuth({fake('{w14}', n)!r})\nlogin <- {fake('{w16}', n)}") for n in range(1200)
+    ]
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, samples)))
+    script = (
+        "import sys, msgspec; from sftbench.core.jsonl import read_samples; from sftbench.clean.scrub import scrub\n"
+        "for s in scrub(read_samples(sys.argv[1]), model='on'): sys.stdout.buffer.write(msgspec.json.encode(s))"
+    )
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "in.jsonl")],
+            capture_output=True,
+            check=True,
+            env=os.environ | {"SFTBENCH_WORKERS": str(workers)},
+        ).stdout
+        for workers in (1, 2)
+    ]
+    assert done[0] == done[1] and done[0].count(b"<") > 1000

@@ -62,8 +62,8 @@ _HINT = re.compile(
 )
 _SHAPE = re.compile(
     r"\$[A-Za-z_]\w*[^$]*|\$?\{.*\}?|\$\(.*|<.*>|<[A-Z_0-9]+|%\w+%?|\[.*\]|`.*`|\*+|.*\*{3,}.*|@\w+@"
-    r"|\.{2,}.*|.*\.{3}.*|.*…+.*|(.)\1*|[xX]{3,}.*|.*[xX]{6,}|#[0-9a-fA-F]{3,8}|!Ref.*|!Sub.*"
-    r"|0?123456789?0?|1234\d*|abc123|abcdef\w*|.*1234567890?.*",
+    r"|\.{2,}.*|.*\.{3}.*|.*…+.*|[•●·_-]+|%\(\w+\)[sd]|_{1,2}[A-Za-z]\w*_{1,2}|@[\w.]+@|(.)\1*|[xX]{3,}.*|.*[xX]{6,}|#[0-9a-fA-F]{3,8}|!Ref.*|!Sub.*"
+    r"|passw(?:or)?d\d{0,4}|pass\d{1,4}|secret\d{1,4}|test\d{1,4}|my_?(?:password|secret|token)\d*|0?123456789?0?|1234\d*|abc123|abcdef\w*|.*1234567890?.*",
     re.S,
 )
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -75,6 +75,7 @@ _ORDINARY_WORDS = """
     required unknown invalid missing yes no on off admin root user username login test tests testing
     basic bearer digest negotiate auth authorization cookie session header query body json yaml env file stdin
     prompt ask input type name id self cls this description title label field column enabled disabled masked
+    postgres postgresql mysql mongo redis rabbitmq guest vagrant public private community ubuntu minioadmin passw0rd
     secret_key secret-key client_secret access_key private_key public hunter2 s3cr3t letmein correct wrong
     expired valid rotated revoked new old same different strong weak unset set redact
 """

@@ -58,7 +58,7 @@ _KEYED = frozenset(
         "signing",
         "encryption",
         "master",
-        "auth",
+        "auth_type",
         "client",
         "app",
         "secret",
@@ -110,7 +110,7 @@ _TOKEN = frozenset(
         "accountkey",
         "signingkey",
         "encryptionkey",
-        "auth",
+        "auth_type",
         "refreshtoken",
         "bottoken",
     ]
@@ -149,21 +149,21 @@ def secret_name(
         or ("connection", "string") in pairs
         or ("webhook", "url") in pairs
     ):
-        return "" if glued in ("auth", "bearer") else "TOKEN" if "token" in glued else "SECRET"
+        return "" if glued in ("bearer", "jwt") else "TOKEN" if "token" in glued else "SECRET"
     return ""
 
 # %% ../../nbs/20_clean/judge.ipynb #ee5db5f5
-_PART = r"[A-Za-z_$][A-Za-z_$]*\d{0,2}"
+_CAMEL = r"(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])|[a-zA-Z](?![A-Za-z]))+"
+_PART = rf"[_$]*{_CAMEL}(?:_+{_CAMEL})*\d{{0,2}}"
 _CODE = re.compile(
     rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[,;)]*|[\w.$>-]+[\[(].*|[\w.]+\[.*\].*"  # settings.API_KEY, get(…), x[…]
     r"|.*[A-Za-z_\])]\(.*\).*|.*\[[\"'\w]*\].*|.*\$\{.*|.*\{\{.*|.*\$\(.*|[\[({].*"
-    r"|.*=>.*|.*->.*|&\w.*|![A-Za-z]{2,12}|<.*|\*\w+|\\[A-Za-z]+|f?['\"].*"
+    r"|.*=>.*|.*->.*|&\w.*|![A-Za-z]{2,12}|<.*|\*\w+|\\[A-Za-z]+|f?['\"].*|.*\.[*+].*"
 )
 _PATH = re.compile(r"/[\w./@-]+|\.{1,2}/.*|~/.*|(?:https?|file|s3|gs)://.*|\w+://[^@]*|[A-Z]:\\.*|(?:[\w-]+/)*[\w.-]+"
                    r"\.(?:py|md|json|ya?ml|txt|js|tsx?|sh|go|rs|pem|key|crt|env|toml|html|cfg|ini|conf|log|csv|xml)")  # fmt: skip
 _NUMBER = re.compile(r"[+-]?[\d.,:%/_ -]+[A-Za-z%]{0,2}|0x[0-9a-fA-F]{1,8}|\d{4}-\d\d-\d\dT[\d:.]+Z?")
 _WORD = re.compile(r"[^\W\d_]+(?:[_\-./][^\W\d_]+)*[.,;:!?)]*")
-_CAMEL = r"(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])|[a-zA-Z](?![A-Za-z]))+"
 _NAME = re.compile(
     rf"_*{_CAMEL}\d?(?:[_\-./:]{_CAMEL}\d?)*[_\-./:]?\d{{0,2}}[.,;:!?)]*|(?:[a-z]{{1,12}}\d{{1,4}}[-_:]){{1,3}}[a-z]*"
 )

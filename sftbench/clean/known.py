@@ -69,7 +69,7 @@ _HOME_READERS: dict[str, Reader] = {
     ".kube/config .config/gh/hosts.yml .config/hub .config/glab-cli/config.yml .config/doctl/config.yaml": read_settings,
     ".cargo/credentials .cargo/credentials.toml .gem/credentials .terraformrc .fly/config.yml .pip/pip.conf": read_settings,
     ".config/pip/pip.conf .condarc .cache/huggingface/stored_tokens .config/rclone/rclone.conf": read_settings,
-    ".config/environment.d/*.conf .config/sops/age/keys.txt .config/openai/* .wandbrc .gradle/gradle.properties": read_settings,
+    ".config/environment.d/*.conf .config/sops/age/keys.txt .config/openai/* .wandbrc .gradle/gradle.properties .gitconfig": read_settings,
     ".git-credentials .config/git/credentials .gitconfig .config/git/config .pip/pip.conf .config/pip/pip.conf": read_urls,
     ".netrc _netrc .authinfo": read_netrc, ".pgpass": read_pgpass,
     ".docker/config.json .config/containers/auth.json .kaggle/kaggle.json .terraform.d/credentials.tfrc.json": read_json,
@@ -136,7 +136,7 @@ def read_named(
     paths: Iterable[str],  # secrets files that the user names
 ) -> Iterator[tuple[str, str]]:  # value, kind
     "Every value of the given files."
-    for path in map(locate, paths):
+    for path in map(locate, [paths] if isinstance(paths, str) else paths):
         if not path.is_file():
             remedy = "Name files that exist: env files, JSON, or one value a line."
             raise Problem(f"The secrets file {str(path)!r} does not exist.", remedy, code=2)

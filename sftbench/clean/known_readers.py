@@ -79,7 +79,8 @@ def _decoded(value: str) -> Iterator[tuple[str, str]]:
 def _told(name: str, value: str) -> Iterator[tuple[str, str]]:
     "The values that one setting gives."
     kind = kind_of(name)
-    random = len(value) >= 20 and entropy(value) > 3.8 and not re.search(r"[\s/:(]", value)
+    random = len(value) >= 20 and entropy(value) > 3.8 and not re.search(r"[\s/:(@]", value)
+    random = random and sum(map(str.isdigit, value)) >= 3 and not value.islower()
     if kind or random:
         yield value, kind or "SECRET"
     if kind == "BASIC_AUTH" or name.endswith("_password"):

@@ -24,6 +24,9 @@ _ASSIGN = re.compile(
     r"(?:\\{0,3}\"(?P<double>[^\"\n\\]{4,400})|\\{0,3}'(?P<single>[^'\n\\]{4,400})|`(?P<tick>[^`\n\\]{4,400})`"
     r"|(?P<bare>[^\s\"'`<>\\,;&|][^\s\"'`<>\\;&|]{3,400}))"
 )
+_BESIDE = re.compile(
+    r"(?i)\b(?:user(?:name)?|uid|login|user id)\s?=\s?[^\s,;&()]{1,60}(?:[,;&]|\s(?!\s))\Z"
+)  # user=…;
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _CODE_LINE = re.compile(r"[ \t](?:=|:=|<-)[ \t]|=(?==)")
 _IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+(?:[A-Z][a-z]+)+\d?|[a-z]+\d?")
@@ -76,8 +79,9 @@ def find_assignments(
             continue
         group = next(g for g in ("double", "single", "tick", "bare") if match[g])
         value, start = _bare(match) if group == "bare" else (match[group], match.start(group))
+        beside = bool(_BESIDE.search(text, max(0, match.start() - 90), match.start()))
         compares = match["sep"].strip() == "==" or not match["sep"].strip()
-        plain = match["sep"] == "=" and bool(_ENV_NAME.fullmatch(match["name"]))
+        plain = match["sep"] == "=" and (bool(_ENV_NAME.fullmatch(match["name"])) or beside)
         if group == "bare" and (compares or _is_code(match, value)):
             continue
         if plausible(value, kind, group != "bare", plain):

@@ -45,6 +45,7 @@ PASSWORD psk,eap,xauth [^\n:]{0,40}:\s+(?:PSK|EAP|XAUTH|NTLM)\s+\\?["']@
 PASSWORD *  \\?["']?[\w.@-]{1,40}\\?["']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+\\?["']?(?P<value>[^\s"'\\#*]{6,64})\\?["']?[ \t]+\*[ \t]*(?=\r?\n|$|\\n|"|')
 PASSWORD option option\s+(?:key|password|psk|secret|wpa_passphrase)\s+\\?['"]@
 PASSWORD : (?:[\w*-]+\.)*[\w*-]+:(?:\d{2,5}|\*):[\w*-]{1,40}:[\w*.-]{1,40}:(?P<value>[^\s:"'\\]{4,100})[ \t]*(?=\r?\n|$|\\n|"|')
+PASSWORD password password\s+\w{3,30}\s=\s@[ \t]*(?=\r?\n|$|\\n|"|')
 PASSWORD <authentication SASL\s+PLAIN\s+@
 """
 
@@ -137,6 +138,9 @@ _FORMS = Rules(
         (("@//",), r"\b\w{1,30}/(?P<value>[^\s@/\"']{4,60})@//[\w.-]+"),
         (("jdbc:oracle",), r"(?i)jdbc:oracle:\w+:\w{1,30}/(?P<value>[^\s@\"']{4,60})@"),
         (("instrumentationkey",), r"(?i)InstrumentationKey=(?P<value>[0-9a-f-]{36})"),
+        (("::add-mask::",), r"::add-mask::(?P<value>\S{4,})"),
+        (("github-oauth",), r"github-oauth\\?\"[^}\n]{0,80}:\s*\\?\"(?P<value>\w{40,100})"),
+        (("open -u", "user "), r"\b(?:open|user)\s+(?:-u\s+)?[\w.@-]+,(?P<value>[^\s\"'\\]{4,80})"),
         (("endpoint=",), r"(?i);Secret=(?P<value>[A-Za-z0-9+/=]{40,})"),
     )
 )

@@ -34,6 +34,9 @@ _SMELLS = (
 _WORDS = Keywords(_SMELLS)
 _SMELL = re.compile("|".join(_SMELLS))
 _STRING = re.compile(r"(?=[^\W\d_]*\d|\d+[^\W\d_])[A-Za-z0-9][A-Za-z0-9+/_.~!@#$%^&*=-]{7,}")
+_HASH = re.compile(
+    r"\b(?:md5|sha\d*|sha-\d+|checksum|digest|etag|integrity|fingerprint|uuid|commit)(?:sums?)?\b"
+)
 _DULL = re.compile(
     r"[\d.,:+-]+\w{0,3}|[0-9a-f-]{36}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|sha\d+-.*|v?\d+[.-]\d+[\w.-]*"
     r"|[a-zA-Z_]+\d{0,3}(?:[._/=-][a-zA-Z_]*\d{0,3})*|.*\.(?:py|js|ts|md|json|ya?ml|txt|sh|go|rs|toml|html)"
@@ -55,7 +58,11 @@ def suspicious(
         start = text.rfind("\n", 0, smell.start()) + 1
         done = text.find("\n", smell.start())
         done = len(text) if done < 0 else done
-        if 12 <= done - start <= 1000 and _unexplained(text, start, done, findings):
+        if (
+            12 <= done - start <= 1000
+            and not _HASH.search(lowered, start, done)
+            and _unexplained(text, start, done, findings)
+        ):
             yield text[start:done].rstrip("\r")
 
 

@@ -145,49 +145,84 @@ def find_people(
             yield Finding(*match.span("value"), "PERSON", "personal")
 
 # %% ../../nbs/20_clean/scrub_people.ipynb #61d5491e
-_USER_PLACES = (
-    r"(?:(?<=~)|(?<=[/\\][hH]ome[/\\])|(?<=[/\\][uU]sers[/\\])|(?<=-home-)|(?<=-Users-)|(?<=\b[uU]ser[=: ])|(?<=\bUSER=)|(?<=\bLOGNAME=)"
-    r"|(?<=\b[uU]sername[=: ])|(?<=\b[oO]wner[=: ])|(?<=uid=\d{4}\()|(?<= -u ))(?:%s)(?![\w.])"
-    r"|(?<![\w.+/-])(?:%s)(?=@[\w-])|(?<= )(?:%s)(?= +(?:%s) )|(?m:^)(?:%s)(?= +\d+ +\d)"
+_BEFORE_USER = re.compile(
+    r"(?i)(?:~|[/\\](?:home|users)[/\\]|-home-|-users-|\b(?:user|username|logname|owner)(?:=|:? )[\"']?|uid=\d{4,6}\(| -u )\Z"
 )
-_HOST_PLACES = (
-    r"(?:(?<=@)|(?<=://)|(?<=ssh )|(?<=ping )|(?<=[hH]ost )|(?<=[hH]ost=)|(?<=[hH]ostname=)|(?<=HOSTNAME=)|(?<=[hH]ost: )|(?<=[hH]ostname: ))(?:%s)(?![\w-])"
-    r"|(?<![\w.@/-])(?:%s)(?=:[~/]|\.local\b|\.lan\b)|(?<=\d )(?:%s)(?= [\w./-]+(?:\[\d+\])?:)"
-)
+_AFTER_LISTED = re.compile(r" +[\w.-]+ +\d+ ")
+_AFTER_PROCESS = re.compile(r" +\d+ +\d")
+_BEFORE_HOST = re.compile(r"(?i)(?:@|://|\b(?:ssh|ping|mosh|host|hostname)(?:=|:? ))\Z")
+_AFTER_HOST = re.compile(r":[~/]|\.local\b|\.lan\b")
+_AFTER_LOGGED = re.compile(r" [\w./-]+(?:\[\d+\])?:")
 
 
-def _any_of(names: list[str]) -> str:
-    "A pattern for one of many names, the longest first."
-    return "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
+def _is_user(text: str, start: int, end: int) -> bool:
+    "Whether a name stands where a user stands."
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if after == "@":
+        return text[end + 1 : end + 2].isalnum() and not (before.isalnum() or before in tuple("_.+/-"))
+    if after.isalnum() or after in ("_", "-") or (after == "." and text[end + 1 : end + 2].isalnum()):
+        return after == "-" and text[start - 6 : start].lower().endswith(("-home-", "-users-"))
+    if _BEFORE_USER.search(text, max(0, start - 12), start):
+        return True
+    listed = before == " " and text[start - 2 : start - 1].isdigit() and _AFTER_LISTED.match(text, end)
+    listed = listed or (
+        before == " " and text[2 * start - end - 1 : start - 1] == text[start:end]
+    )  # its group
+    return bool(listed or (before in ("", "\n") and _AFTER_PROCESS.match(text, end)))
 
 
-def _person(name: str) -> str:
+def _is_host(text: str, start: int, end: int) -> bool:
+    "Whether a name stands where a host stands."
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if after.isalnum() or after in ("_", "-") or before.isalnum():
+        return False
+    if _BEFORE_HOST.search(text, max(0, start - 12), start):
+        return True
+    if before and before in "_./-@":
+        return False
+    return bool(
+        _AFTER_HOST.match(text, end)
+        or (before == " " and text[start - 2 : start - 1].isdigit() and _AFTER_LOGGED.match(text, end))
+    )
+
+# %% ../../nbs/20_clean/scrub_people.ipynb #4b174b97
+_TOKEN = re.compile(r"[^\W_]+")
+
+
+def _token(name: str) -> str:
+    "The longest word of a name."
+    return max(_TOKEN.findall(name.lower()), key=len, default="")
+
+
+def _person(name: str) -> re.Pattern[str]:
     "A pattern for one name in its usual forms."
     words = [re.escape(word) for word in name.split()]
     turned = words[-1] + r",\s{0,2}" + r"\s".join(words[:-1])
-    return rf"(?i:(?<![^\W_])(?:{'[ ._+-]{1,3}'.join(words)}|{turned}))(?![^\W_])"
+    return re.compile(rf"(?i:(?<![^\W_])(?:{'[ ._+-]{1,3}'.join(words)}|{turned}))(?![^\W_])")
 
 
 class Names:
     "Finds names of users, hosts and people that were found elsewhere, each where it stands as such."
 
     def __init__(
-        self, users: tuple[str, ...] = (), hosts: tuple[str, ...] = (), people: tuple[str, ...] = ()
+        self, users: Iterable[str] = (), hosts: Iterable[str] = (), people: Iterable[str] = ()
     ) -> None:
-        one, host = _any_of([*users]), _any_of([*hosts])
-        self._patterns = [
-            ("USER", [*users], re.compile(_USER_PLACES.replace("%s", one)) if users else None),
-            ("HOST", [*hosts], re.compile(_HOST_PLACES.replace("%s", host)) if hosts else None),
-        ]
-        self._people = [
-            (" ".join(name.split()), name.split()[-1].lower(), re.compile(_person(name))) for name in people
-        ]
+        self._named: dict[str, list[tuple[str, str, re.Pattern[str]]]] = {}
+        for kind, names in (("USER", users), ("HOST", hosts), ("PERSON", people)):
+            for name in names:
+                pattern = _person(name) if kind == "PERSON" else re.compile(re.escape(name))
+                self._named.setdefault(_token(name), []).append((kind, " ".join(name.split()), pattern))
+        self._tokens = set(self._named)
 
     def find(self, text: str, lowered: str) -> Iterator[tuple[int, int, str, str]]:
         "Start, end, kind, and the name as it was found first."
-        for kind, names, pattern in self._patterns:
-            if pattern is not None and any(name in text for name in names):
-                yield from ((*match.span(), kind, match[0]) for match in pattern.finditer(text))
-        for name, last, pattern in self._people:
-            if last in lowered:
-                yield from ((*match.span(), "PERSON", name) for match in pattern.finditer(text))
+        if len(self._tokens) < 40:
+            near = {token for token in self._tokens if token in lowered}
+        else:
+            near = self._tokens.intersection(_TOKEN.findall(lowered))
+        for token in sorted(near):
+            for kind, name, pattern in self._named[token]:
+                stands = {"USER": _is_user, "HOST": _is_host}.get(kind)
+                for match in pattern.finditer(text):
+                    if stands is None or stands(text, *match.span()):
+                        yield *match.span(), kind, name

@@ -37,8 +37,8 @@ _PHONE_KEY = re.compile(r"(?i)(?:.*[_-])?(?:phone|mobile|tel|telephone|phone_?nu
 _HOST_KEYS = frozenset("hostname host_name computername computer_name machine_name".split())  # noqa: SIM905
 _USER_KEYS = frozenset("username user_name login_name logname os_user home_user".split())  # noqa: SIM905
 _PERSON_KEYS = frozenset(
-    "author author_name committer committer_name full_name fullname real_name display_name".split()
-)  # noqa: SIM905
+    ["author", "author_name", "committer", "committer_name", "full_name", "fullname", "real_name", "display_name"]
+)
 
 
 def find_named(

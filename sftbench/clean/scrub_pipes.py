@@ -108,7 +108,9 @@ def find_piped(
     lowered: str,  # the same in lower case
 ) -> Iterator[tuple[str, int]]:  # candidates: value and start
     "Values that reach a command by its input."
-    if ("|" in text or "<<<" in text or "<(" in text) and any(word in lowered for word in _WORDS):
+    if ("|" in text or "<<<" in text or "<(" in text) and (
+        "<(" in text or any(word in lowered for word in _WORDS)
+    ):
         yield from _piped(text)
         for match in _HERE.finditer(text) if "<<<" in text else ():
             if not match["weak"] or shape(match["value"]) == "mixed":

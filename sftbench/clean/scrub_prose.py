@@ -14,9 +14,10 @@ from .judge import shape
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #b139ba6f
 _LANGUAGE = re.compile(
-    r"(?i)\d+(?:\.\d+)*-?[a-z]{1,12}(?:-[a-z]+)*|(?:sha|md|base|utf|aes|rsa|hs|rs|es|ed|x|v|ipv|p|h|oauth|http|web|log|ec|k|s)-?\d+(?:[-_/.][\w.-]+)*"
-    r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[\w-]+\.)+[a-z]{2,6}(?:[:/].*)?|.*[=<>~!]=.*|#\d+|[\w./-]+:\d+|[A-Z]{2,9}[-_]?\d{1,4}|\w+'\w{1,3}|~.*"
-    r"|[a-z]+(?:[-/][a-z]+)+|\w+=.*|[A-Z][a-z]+\d?(?:[/&+][A-Z][a-z]+\d?)+|.*%[sdr].*|&\w+;|@[\w/.-]+|r/\w+|[\w-]+/[\w./-]+|\W+|.*\.\w+\(.*"
+    r"\d+(?:\.\d+)*-?[A-Za-z]{1,12}(?:-[a-z]+)*|(?i:sha|md|base|utf|aes|rsa|hs|rs|es|ed|x|v|ipv|p|h|oauth|http|web|log|ec|k|s)-?\d+(?:[-_/.][\w.-]+)*"
+    r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[a-z0-9-]+\.)+[a-z]{2,6}(?:[:/].*)?|.*[=<>~!]=.*|#\d+|[a-z./-]+:\d+|[A-Z]{2,9}[-_]?\d{1,4}|\w+'\w{1,3}|~.*"
+    r"|[A-Za-z]?[a-z]+(?:[-/][a-z]+)+|[a-z_]{2,}=.*|id_\w+|[A-Z][a-z]+\d?(?:[/&+][A-Z][a-z]+\d?)+|.*%[sdr]\b.*|&\w+;|@[a-z/.-]+|r/\w+|[a-z-]+/[\w./-]+"
+    r"|\W+|.*\.\w+\(.*"
 )
 
 
@@ -36,23 +37,26 @@ def looks_random(
 # %% ../../nbs/20_clean/scrub_prose.ipynb #40a073c7
 _STRONG = (
     r"pass(?:word|phrase|wd|code)\b|pwd?\b|passwort\b|kennwort\b|contraseña\b|mot de passe\b|mdp\b|wachtwoord\b|senha\b|hasł[oa]\b|clave\b|parola\b"
-    r"|heslo\b|lösenord\b|adgangskode\b|passord\b|salasana\b|jelszó\b|şifre\w*|парол\w+|密码|密碼|口令|パスワード|비밀번호|pass(?=\s?(?::|is\b|=))"
+    r"|heslo\b|lösenord\b|adgangskode\b|passord\b|salasana\b|jelszó\b|şifre\w*|парол\w+|密码|密碼|口令|パスワード|비밀번호|pass(?=\s?(?::|is\b|=))|pre-?shared[ -]?key\b"
 )
 _WEAK = (
-    r"(?:secret|private|encryption|signing|api|access|license|pre-?shared|my)[ -]?key\b|key(?=:| is| to)|(?:access |auth |bearer |api )?token\b"
+    r"(?:secret|private|encryption|signing|api|access|license|my|this|new)[ -]?key\b|(?<=the )key\b|(?:access |auth |bearer |api )?token\b"
     r"|(?:client |webhook |shared )?secret\b|(?:snmp )?community(?: string)?\b|webhook secret\b"
 )
 _NOUN = re.compile(
     rf"(?i)(?:\b(?=[a-zşçhłöа-я])|(?=[^\x00-\u04ff]))(?:(?P<strong>{_STRONG})|(?P<weak>{_WEAK}))"
 )
 _TELLS = re.compile(
-    r"(?P<middle>[*_)\]]{0,2}(?:\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?)"
-    r"(?P<link>\s{0,3}(?:[:=：→|]|->|=>)|\s(?:is|was|are|ist|lautet|es|est|é|è|is|to|je|will be|should be|set to|changed to|again|now|от)\b|(?:是|は|는|은|为)|\s)"
-    r"(?:\s{0,2}(?:now|still|currently|again|:|just|сервера)\b?:?)?[\s*_|：]{0,4}"
+    r"(?P<link>[*_)\]]{0,2}(?:\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?"
+    r"(?:\s{0,3}(?:[:=：→|]|->|=>)|\s(?:is|was|are|ist|lautet|es|est|é|è|to|je|will be|should be|set to|changed to|again|now)\b|(?:是|は|는|은|为))"
+    r"(?:\s{0,2}(?:now|still|currently|again|:|just):?)?|\sот сервера(?=\s)|(?=\s))[\s*_|：]{0,5}"
     r"(?:`(?P<tick>[^`\s]{4,128})`|[\"“'«](?P<quote>[^\"”'»\s]{4,128})[\"”'»]|(?P<bare>[^\s\"'`<>(){}]{4,200}))"
 )
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #d798df8b
+_OFFERED = re.compile(r"(?i)\b(?:use|using|with|try|its)\s(?:the\s|this\s)?(?:\w+\s)?$")
+
+
 def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
     "The finding of one sentence, if its value is believable."
     match = _TELLS.match(text, noun.end())
@@ -61,6 +65,12 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
     group = "tick" if match["tick"] else "quote" if match["quote"] else "bare"
     value = match[group].rstrip(".,;:)?|*" if group == "bare" else "")
     strong, linked = bool(noun["strong"]), bool(match["link"].strip())
+    before = text[max(0, noun.start() - 24) : noun.start()]
+    if (not linked and before[-1:] in tuple("-_./$")) or (
+        "\n" in text[noun.end() : match.start(group)] and match["link"][-1:] not in tuple(":：")
+    ):
+        return
+    linked = linked or bool(_OFFERED.search(before))
     quoted = group != "bare" and strong and linked and re.fullmatch(r"[\w.@!-]{8,}", value)
     believable = looks_random(value, strong and (linked or group != "bare" or shape(value) == "mixed"))
     if not strong:
@@ -92,13 +102,14 @@ def _paired(text: str) -> Iterator[Finding]:
             group = "value" if match["value"] else "used"
             value, start = match[group].rstrip(".,;:)*"), match.start(group)
             at = match.start() + 1
-            if looks_random(value, pattern is _PAIR and "//" not in match[0]) and "://" not in match[0]:
+            joined = pattern is _PAIR or re.search(r"[a-z][A-Z]|[_!]|\w-\w+-\d", value)
+            if looks_random(value, bool(joined) and "//" not in match[0]) and "://" not in match[0]:
                 yield Finding(start, start + len(value), "PASSWORD", "prose")
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #8b849a98
 _CODE = re.compile(
     r"(?i)\b(?:pin(?: code| number)?|otp|passcode|(?:2fa|mfa|verification|security|login|door|access|auth\w*|confirmation|one-time|sms|gate|unlock) ?code)\b"
-    r"(?:\s(?:for|of)\s[\w ]{1,24}?)?(?:\s?[:=]|\sis|\swas)?(?:\snow)?:?\s[`\"'*]{0,2}(?P<value>\d{4,8}|\d{3}[ -]\d{3})(?![\w.:/-]\w|\w)"
+    r"(?:\s(?:for|of)\s[\w ]{1,24}?)?(?:\s?[:=]|\sis|\swas)?(?:\snow)?:?\s[`\"'*]{0,2}(?P<value>(?!1234\b|0000\b|123456\b)\d{4,8}|\d{3}[ -]\d{3})(?![\w.:/-]\w|\w)"
 )
 _GROUPS = re.compile(
     r"(?i)\b(?:licen[sc]e|product|serial|activation|registration|recovery|backup|cd|unlock)\b[^\n]{0,40}?(?:keys?|codes?|number)\b[^\n]{0,12}?"

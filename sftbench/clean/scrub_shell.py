@@ -254,7 +254,7 @@ def _secret(value: str) -> bool:
     )
 
 # %% ../../nbs/20_clean/scrub_shell.ipynb #75fed5c6
-_GENERAL = re.compile(r"(?:(?<=[\s\"'`(,])--|(?<=\S[ \t])-|(?<=[ \t]{2})-)(?=[\w.-]{0,48}(?:pass|pwd|pw|token|key|secret|psk|auth))(?P<name>[\w.-]+)"
+_GENERAL = re.compile(r"(?:(?<=[\s\"'`(,])--|(?<=\S[ \t])-|(?<=[ \t]{2})-|(?<=[ \t][\"'])-)(?=[\w.-]{0,48}(?:pass|pwd|pw|token|key|secret|psk|auth))(?P<name>[\w.-]+)"
                       r"(?P<after>[= :]|\\?[\"'],)", re.I)  # fmt: skip
 
 

@@ -72,15 +72,22 @@ def find_query(
 # %% ../../nbs/20_clean/scrub_urls.ipynb #e3d7fe72
 _HEADER = re.compile(
     r"(?i)\b(?P<name>(?:proxy-)?authorization|x-api-key|x-auth-token|x-access-token|x-vault-token|x-amz-security-token"
-    r"|private-token|x-gitlab-token|x-csrf-token|x-xsrf-token|api-key|apikey|x-[\w-]{1,24}-(?:token|key|secret|signature)"
-    r"|ocp-apim-subscription-key|circle-token|dd-api-key)\\?[\"']?\s{0,3}(?::|=>|=|,)\s{0,3}\\?[fbr]?[\"']?"
+    r"|private-token|x-gitlab-token|x-csrf-token|x-xsrf-token|api-key|apikey|x-[\w-]{1,24}-(?:token|key|secret|signature(?:-256)?)"
+    r"|ocp-apim-subscription-key|circle-token|dd-api-key)\\?[\"']?(?:\s{0,3}(?::|=>|=|,)\s{0,3}|\s+(?=[\"']))\\?[fbr]?\\?[\"']?(?:sha\d+=)?"
     r"(?:(?P<scheme>bearer|basic|token|apikey|api-key|digest|negotiate|ghapi|splunk|key|aws4-hmac-sha256)\s+)?"
     r"(?P<value>[^\s\"'`\\<>{}(),;]{8,})"
 )
 _HEADER_WORDS = ("authorization", "-key", "-token", "apikey", "-secret", "-signature")
-_BEARER = re.compile(r"(?i)\bbearer\s+(?P<value>[\w.~+/-]{16,}=*)")
+_BEARER = re.compile(r"(?i)\bbearer,?\s+(?P<value>[\w.~+/-]{16,}=*)")
 _COOKIE = re.compile(
     r"(?i)\b(?:set-)?cookie\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?(?P<value>[\w.!%~*-]+=[^\n\"'\\]{8,})"
+)
+_SIGNED = re.compile(  # parts of AWS4-HMAC and Digest credentials
+    r"(?:\bSignature=|\bresponse=\\?[\"']|\bcnonce=\\?[\"'])(?P<value>[0-9a-fA-F]{32,64})\b"
+)
+_JAR = re.compile(  # cookies of programs and of curl
+    r"(?i)(?:\bcookies?\\?[\"']?\s?[=:(]\s?\{\s?\\?[\"'](?P<name>[\w.-]+)\\?[\"']\s?:\s?\\?[\"']|(?:\s|[\"'],\s)\\?[\"']?(?:-b|--cookie)\\?[\"']?[ =,]{1,2}\\?[\"']?(?=[\w.-]+=))"
+    r"(?P<value>[^\"'\\\n]{8,})"
 )
 _CRUMB = re.compile(r"(?P<name>[^=;\s]+)=(?P<value>[^;\s]{8,})")
 _PLAIN_CRUMBS = frozenset(
@@ -102,6 +109,14 @@ def find_headers(
         for match in _BEARER.finditer(text):
             if _random(match["value"]):
                 yield Finding(*match.span("value"), "TOKEN", "structure")
+        for match in _SIGNED.finditer(text) if "authorization" in lowered else ():
+            yield Finding(*match.span("value"), "SIGNATURE", "structure")
+    if "cookie" in lowered or ("curl" in lowered and "-b" in lowered):
+        for match in _JAR.finditer(text):
+            if not match["name"]:
+                yield from _crumbs(text, *match.span("value"))
+            elif _random(match["value"], 2.5):
+                yield Finding(*match.span("value"), "COOKIE", "structure")
     if "cookie" in lowered:
         for match in _COOKIE.finditer(text):
             yield from _crumbs(text, *match.span("value"))

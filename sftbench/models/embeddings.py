@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.system import lazy
+from ..core.system import Problem, lazy
 
 # %% ../../nbs/05_models/embeddings.ipynb #2412d3b9
 def _lsa(texts: Sequence[str], seed: int) -> np.ndarray:
@@ -31,9 +31,15 @@ def _lsa(texts: Sequence[str], seed: int) -> np.ndarray:
 def _encoded(texts: Sequence[str], model: str, batch: int = 32) -> np.ndarray:
     "The mean of an encoder's last hidden states."
     torch, transformers = lazy("torch", "train"), lazy("transformers", "train")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        encoder = transformers.AutoModel.from_pretrained(model).eval()
+    except (OSError, ValueError) as error:
+        remedy = "Use lsa, or the name or folder of an encoder that transformers can load."
+        raise Problem(
+            f"The encoder {model!r} cannot be loaded ({str(error).split('.')[0]}).", remedy, code=2
+        ) from None
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    encoder = transformers.AutoModel.from_pretrained(model).eval()
     most = min(512, getattr(encoder.config, "max_position_embeddings", None) or 512)
     found = []
     with torch.inference_mode():

@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['SHORTEST', 'FLOOR', 'scrub_options', 'known_to', 'Derived', 'derive', 'public', 'is_word']
 
-# %% ../../nbs/90_operate/audit_values.ipynb #164112b7
+# %% ../../nbs/90_operate/audit_values.ipynb #d7a1e76d
+import inspect
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -17,16 +19,16 @@ import plotly
 
 from ..clean.audit import file_bytes, files_below
 from ..clean.findings import entropy
-from ..clean.known import harvest_known
+from ..clean.known import harvest_known, read_named
 from ..clean.needles import Needles
-from ..clean.scrub import make_plan
+from ..clean.scrub import prepare, scrub
 from ..clean.search import Scope, find_leaf
 from ..core.jsonl import collecting_unreadable
-from ..core.registry import component, components
+from ..core.registry import component
 from ..core.spec import StepSpec
 from ..core.system import share
 
-# %% ../../nbs/90_operate/audit_values.ipynb #0ead02d5
+# %% ../../nbs/90_operate/audit_values.ipynb #51d63d54
 SHORTEST = 8  # characters of a value
 FLOOR = 2.2  # bits of entropy a character
 
@@ -35,7 +37,8 @@ def scrub_options(
     step: StepSpec,  # a collect step
 ) -> dict[str, Any]:  # those of the verb `scrub`, defaults filled in
     "How a collect step scrubbed."
-    defaults = {option.name: option.default for option in components("verb", use=())["scrub"].options}
+    taken = inspect.signature(scrub).parameters.values()
+    defaults = {option.name: option.default for option in taken if option.kind is option.KEYWORD_ONLY}
     return defaults | (step.options.get("scrub") or {})
 
 
@@ -43,7 +46,10 @@ def known_to(
     step: StepSpec,  # a collect step
 ) -> dict[str, str]:  # value -> kind; in memory only
     "The values from the user's own files that a step's scrubbing looked for."
-    return harvest_known(Path.cwd()) if scrub_options(step).get("known_values") == "auto" else {}
+    options = scrub_options(step)
+    if options["known_values"] == "auto":
+        return harvest_known(Path.cwd(), Path.home(), os.environ, options["secrets"], options["personal"])
+    return dict(read_named(options["secrets"]))
 
 
 class Derived(msgspec.Struct):
@@ -58,16 +64,16 @@ def derive(
 ) -> Derived:
     "Collect a step's sources again and find what scrubbing replaces everywhere."
     options = scrub_options(step)
-    scope = Scope(**{name: options[name] for name in Scope._fields if name in options})
+    scope = Scope(options["personal"], options["keep_ips"], options["keep_hosts"], options["model"] == "on")
     with collecting_unreadable():
         samples = list(component("verb", "collect")([], sources=step.options["sources"]))
-    plan, _ = make_plan([[sample] for sample in samples], scope, known_to(step))
+        _, _, plan, _ = prepare(samples, scope, options["known_values"], options["secrets"])
     find_leaf.cache_clear()
     values = {value: plan.values[value].kind for value in plan.travelling}
     kept = {v: kind for v, kind in values.items() if len(v) >= SHORTEST and entropy(v) >= FLOOR}
     return Derived(kept, {sample.key for sample in samples})
 
-# %% ../../nbs/90_operate/audit_values.ipynb #73120330
+# %% ../../nbs/90_operate/audit_values.ipynb #0b2d4ea0
 _VOCABULARY = frozenset(("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model"))
 
 

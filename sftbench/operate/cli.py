@@ -17,6 +17,7 @@ import typer
 from .. import __version__
 from ..core.registry import component, components
 from ..core.system import Problem, lazy
+from .cleaning_commands import audit, repair, scrub_command, verify_split
 from .commands import source_command, verb_command
 
 # %% ../../nbs/90_operate/cli.ipynb #6f4f1b64
@@ -256,8 +257,21 @@ def build_app() -> typer.Typer:
     app = typer.Typer(name="sftbench", no_args_is_help=True, rich_markup_mode=None, add_completion=False,
                       pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})  # fmt: skip
     app.callback()(_options)
-    for function in (run, status, runs, trace, diff, report, inspect, archive, doctor):
-        app.command()(function)
+    for function in (
+        run,
+        status,
+        runs,
+        trace,
+        diff,
+        report,
+        audit,
+        inspect,
+        archive,
+        repair,
+        verify_split,
+        doctor,
+    ):
+        app.command(function.__name__.replace("_", "-"))(function)
     sources = typer.Typer(rich_markup_mode=None)
     sources.callback(invoke_without_command=True)(collect)
     for name, found in components("source").items():
@@ -265,7 +279,7 @@ def build_app() -> typer.Typer:
     app.add_typer(sources, name="collect")
     for name, found in components("verb").items():
         if name not in ("collect", "report"):
-            app.command(name)(verb_command(found))
+            app.command(name)(scrub_command(found) if name == "scrub" else verb_command(found))
     return app
 
 

@@ -26,6 +26,7 @@ from .auditing import RunAudit
 from .engines import Engine, environment, run_step
 from .fingerprint import fingerprint, packages, versions
 from .locks import locked, terminable
+from ..report.data_report import write_data_report
 from ..report.page import write_page
 
 # %% ../../nbs/90_operate/pipeline.ipynb #377e22b8
@@ -167,10 +168,12 @@ def _run_steps(run: Run, engine: Engine, first: int, last: int, force: bool) -> 
 
 # %% ../../nbs/90_operate/pipeline.ipynb #e5ff4178
 def _draw(run: Run, engine: Engine, news: bool) -> None:
-    "Write the report page of a run by notebooks, unless nothing changed since the last one."
+    "Write the numbers of a run, and its page if notebooks ran, unless nothing changed since the last time."
     page = run.folder / "report.html"
     if news:
         page.unlink(missing_ok=True)  # it tells of what was there before
+    if news or not (run.folder / "data_report.json").is_file():
+        write_data_report(run.folder)
     if engine == "papermill" and not page.is_file():
         write_page(run.folder)
     if page.is_file():

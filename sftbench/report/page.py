@@ -19,10 +19,11 @@ from markupsafe import Markup
 from ..core.figures import meta_of, template
 from ..core.jsonl import atomic_write
 from ..core.system import locate
-from . import tables, tables_model
+from . import tables, tables_data, tables_model
 from .blocks import figure_block, mask_block, table_block
 from .browser import Browser, browser, squeeze
-from .data import Run, artefact, lines, require_run
+from .data import Run, artefact, lines, read_run, require_run
+from .data_report import write_data_report
 from .figures import FIGURES, figures_of, places
 from .tables import Table
 
@@ -39,19 +40,19 @@ class Section(msgspec.Struct):
 # %% ../../nbs/75_report/page.ipynb #63710fb8
 SECTIONS = [
     Section("flow", "Flow", "Where samples come from, what each step did with them, and why some were left out.",
-            "No step has finished yet.", [tables.quarantined, tables.ledger]),
-    Section("made-of", "What it is made of", "Sources, domains, tiers and time of the samples that are left.",
-            "There are no samples yet."),
-    Section("lengths", "Lengths", "How long the samples are, before and after dropping.",
-            "There are no samples yet."),
+            "No step has finished yet.", [tables.quarantined, tables_data.reasons, tables.ledger]),
+    Section("made-of", "What it is made of", "Sources, domains, tracks, tiers and time of the samples that are left.",
+            "There are no samples yet.", [tables_data.parts]),
+    Section("lengths", "Lengths", "How long the samples are, in characters and in tokens.",
+            "There are no samples yet.", [tables_data.lengths]),
     Section("scores", "Scores", "How scores are spread, where scorers abstain, and whether they only measure length.",
             "The run has no score step.", [tables_model.scorers]),
     Section("duplicates", "Duplicates", "How much of the data was said twice.",
-            "The run has no dedup step.", [tables_model.clusters]),
+            "The run has no dedup step.", [tables_data.duplicates, tables_model.clusters]),
     Section("secrets", "Secrets and personal data", "What was replaced before the first byte was written; never a value.",
-            "The run has no record of scrubbing."),
+            "The run has no record of scrubbing.", [tables_data.secrets, tables_data.audited]),
     Section("splits", "Splits", "Whether training, validation and test samples are truly apart.",
-            "The run has no split step.", [tables.certificate]),
+            "The run has no split step.", [tables.certificate, tables_data.split_sizes]),
     Section("tokens", "Tokens", "What exactly the model learns from, counted before training.",
             "The run has no train step.", [tables_model.token_rows]),
     Section("training", "Training", "Whether learning went well.",
@@ -233,9 +234,11 @@ def write_page(
     samples: int = 50_000,  # most samples to embed
     budget: int = 4_000_000,  # bytes for their conversations
 ) -> Path:  # the file
-    "Write the report of a run."
+    "Write the report of a run; in the run folder its numbers too, as data_report.json."
     place = Path(out) if out else Path(folder) / "report.html"
     text = page(folder, samples=samples, budget=budget)
     with atomic_write(place) as file:
         file.write(text.encode("utf-8", "replace"))
+    if out is None and not read_run(folder).single:
+        write_data_report(folder)
     return place

@@ -14,6 +14,7 @@ import msgspec
 
 from ..core.figures import short
 from .data import Run, Step, artefact, find, lines, read_run, rows_in
+from .data_report import data_report
 from .figures_clean import certificate_rows
 
 # %% ../../nbs/75_report/tables.ipynb #61c1456c
@@ -81,9 +82,8 @@ def headline(
     if totals := (artefact(folder, "loss_ledger.json") or {}).get("totals"):
         detail = f"of {short(totals.get('tokens', 0))} tokens read"
         tiles.append(Tile("trained tokens", short(totals.get("trained", 0)), detail, "tokens"))
-    if isinstance(scrub := artefact(folder, "scrub.json"), dict):
-        found = sum(int(row.get("count") or 0) for row in scrub.get("found") or [])
-        tiles.append(Tile("secrets removed", f"{found:,}", "personal data included", "secrets"))
+    if scrubbed := data_report(folder).secrets:
+        tiles.append(Tile("secrets removed", f"{scrubbed.total:,}", "personal data included", "secrets"))
     if losses := _losses(folder):
         detail = f"{losses[1] - losses[0]:+.3f} nats per token".replace("-", "−")
         tiles.append(Tile("loss on val", f"{losses[0]:.2f} → {losses[1]:.2f}", detail, "evaluation"))

@@ -5,28 +5,41 @@
 # %% auto #0
 __all__ = ['reasons', 'parts', 'lengths', 'duplicates', 'secrets', 'audited', 'split_sizes']
 
-# %% ../../nbs/75_report/tables_data.ipynb #7f5f8cd9
+# %% ../../nbs/75_report/tables_data.ipynb #bdb120ec
+import re
 from pathlib import Path
+
+import msgspec
 
 from .data_report import data_report
 from .data_schema import FIELDS, DataReport, Part, StepLine
 from .figures_clean import SPLITS, kind_name
 from .tables import Cell, Table
 
-# %% ../../nbs/75_report/tables_data.ipynb #9a97c696
+# %% ../../nbs/75_report/tables_data.ipynb #1596dac0
+_STEP = re.compile(r"\d\d_")
+
+
 def _run(folder: Path | str) -> tuple[DataReport, str]:
     "The report of a run, and the step's name if a step's folder was given."
     folder = Path(folder)
-    step = folder.name if (folder / "step.json").is_file() else ""
+    step = folder.name if _STEP.match(folder.name) and (folder / "step.json").is_file() else ""
     return data_report(folder.parent if step else folder), step
 
 
 def _words(counts: dict[str, int]) -> str:
     "Counts in a cell: the largest first."
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in ordered)
+    return ", ".join(f"{name} {count:,}" for name, count in ordered)
 
-# %% ../../nbs/75_report/tables_data.ipynb #bd8c6fcd
+
+def _without_empty(table: Table) -> Table:
+    "A table without columns in which nothing stands."
+    kept = [i for i in range(len(table.columns)) if any(row[i] not in (None, "") for row in table.rows)]
+    columns, rows = [table.columns[i] for i in kept], [[row[i] for i in kept] for row in table.rows]
+    return msgspec.structs.replace(table, columns=columns, rows=rows)
+
+# %% ../../nbs/75_report/tables_data.ipynb #f2887873
 def _lost(step: StepLine, field: str, reason: str) -> dict[str, int]:
     "How many samples of each value a step dropped for a reason; nothing if no sample has a value."
     found = {share.value: share.dropped[reason] for share in step.by[field] if share.dropped.get(reason)}
@@ -39,21 +52,25 @@ def reasons(
     "Why samples were left out, and which."
     report, _ = _run(folder)
     rows = [
-        [step.name, reason.replace("_", " "), count]
-        + [Cell(_words(_lost(step, field, reason)), "prose") for field in FIELDS]
+        [
+            step.name,
+            reason.replace("_", " "),
+            count,
+            *(_words(_lost(step, field, reason)) for field in FIELDS),
+        ]
         for step in report.steps
         for reason, count in sorted(step.reasons.items(), key=lambda item: (-item[1], item[0]))
     ]
     total = sum(row[2] for row in rows)
     title = f"{total:,} samples were left out, each for a reason"
     note = "Every dropped sample stands in its step's dropped.jsonl; tracks and tiers are given where samples have them."
-    return Table(title, note, ["step", "because", "samples", *FIELDS], rows)
+    return _without_empty(Table(title, note, ["step", "because", "samples", *FIELDS], rows))
 
-# %% ../../nbs/75_report/tables_data.ipynb #ac349544
+# %% ../../nbs/75_report/tables_data.ipynb #b112ba61
 def _part_row(field: str, part: Part, total: int) -> list[object]:
     "One source, domain, track or tier."
     splits = [part.splits.get(name, 0) for name in SPLITS] if part.splits.keys() - {""} else [None] * 3
-    share = f"{part.samples / total:.0%}" if total else ""
+    share = round(100 * part.samples / total) if total else None
     return [
         field,
         part.value,
@@ -74,7 +91,7 @@ def parts(
     report, _ = _run(folder)
     rows = [_part_row(field, part, report.samples) for field in FIELDS for part in report.by[field]
             if len(report.by[field]) > 1 or part.value != "none"]  # fmt: skip
-    columns = ["by", "which", "collected", "dropped", "left", "share", *SPLITS, "tokens", "learnt"]
+    columns = ["by", "which", "collected", "dropped", "left", "% of all", *SPLITS, "tokens", "learnt"]
     counted = report.tokens
     of = {
         "trained": " Tokens are those that training read.",
@@ -82,11 +99,9 @@ def parts(
     }
     note = "A session or document that was collected becomes several samples, so more can be left than was collected."
     note += of[counted.of] if counted and counted.lengths else ""
-    kept = [i for i in range(len(columns)) if i < 2 or any(row[i] not in (None, "") for row in rows)]
-    return Table("What is left, by source, domain, track and tier", note, [columns[i] for i in kept],
-                 [[row[i] for i in kept] for row in rows])  # fmt: skip
+    return _without_empty(Table("What is left, by source, domain, track and tier", note, columns, rows))
 
-# %% ../../nbs/75_report/tables_data.ipynb #b63def77
+# %% ../../nbs/75_report/tables_data.ipynb #968975c0
 def lengths(
     folder: Path | str,  # a run folder
 ) -> Table:  # a row for all, then one per source
@@ -99,15 +114,13 @@ def lengths(
             for one in tokens.lengths]  # fmt: skip
     if not rows:
         return Table("Tokens were not counted", tokens.why, ["model"], [[tokens.model]])
-    if all(row[3] is None for row in rows):
-        columns, rows = columns[:3] + columns[4:], [row[:3] + row[4:] for row in rows]
     median = f"{tokens.lengths[0].median:,.0f}"
     note = f"Counted under the chat template of {tokens.model}, "
     note += "by the trainer." if tokens.of == "trained" else "on the samples that are left."
     note += f" The template refuses {tokens.refused:,} samples." if tokens.refused else ""
-    return Table(f"Half of the samples are shorter than {median} tokens", note, columns, rows)
+    return _without_empty(Table(f"Half of the samples are shorter than {median} tokens", note, columns, rows))
 
-# %% ../../nbs/75_report/tables_data.ipynb #cf89bf0c
+# %% ../../nbs/75_report/tables_data.ipynb #3af44159
 def duplicates(
     folder: Path | str,  # a run folder, or a dedup step's
 ) -> Table:  # a row per dedup step
@@ -119,8 +132,11 @@ def duplicates(
         [one.step, one.samples, one.threshold, one.exact, one.near, one.clusters, one.removed]
         for one in found
     ]
+    removed, looked = sum(one.removed for one in found), sum(one.samples for one in found)
     title = (
-        f"{sum(one.removed for one in found):,} of {sum(one.samples for one in found):,} samples were removed"
+        f"{removed:,} of {looked:,} samples were removed"
+        if removed
+        else f"No duplicates among {looked:,} samples"
     )
     note = "Alike from: share of word sequences that two samples have in common; candidates are verified exactly."
     return Table(title, note, columns, rows)
@@ -134,9 +150,9 @@ def secrets(
     found = report.secrets
     if found is None or not found.kinds or (step and step != _first_scrubbed(folder)):
         return Table("", "", [], [])
-    rows = [[kind_name(one.kind), one.count, one.distinct, Cell(_words(one.sources), "prose"), Cell(_words(one.layers), "prose")]
+    rows = [[kind_name(one.kind), one.count, one.distinct, _words(one.sources), _words(one.layers)]
             for one in found.kinds]  # fmt: skip
-    title = f"{found.total:,} places in {found.samples_touched:,} samples, {len(rows)} kinds"
+    title = f"{len(rows)} kind{'s' * (len(rows) > 1)} stood in {found.samples_touched:,} samples"
     note = "Values are counted, never written; layers tell what recognised them, propagation finds their other places."
     return Table(title, note, ["kind", "places", "values", "sources", "recognised by"], rows)
 
@@ -146,7 +162,7 @@ def _first_scrubbed(folder: Path | str) -> str:
     places = sorted(Path(folder).parent.glob("[0-9][0-9]_*/scrub.json"))
     return places[0].parent.name if places else ""
 
-# %% ../../nbs/75_report/tables_data.ipynb #5ed01cda
+# %% ../../nbs/75_report/tables_data.ipynb #6d1fb3bf
 _SAID = {
     "clean": "The audit found no value that scrubbing replaces in any file of the run",
     "hits": "The audit found values that scrubbing replaces in files of the run",
@@ -163,14 +179,13 @@ def audited(
     found = report.audit
     if found is None or found.status not in _SAID or (step and step != _first_scrubbed(folder)):
         return Table("", "", [], [])
-    rows: list[list[object]] = [
-        [name, Cell(count, "bad"), "places in this file"] for name, count in sorted(found.found.items())
-    ]
-    rows += [[kind_name(kind), Cell(count, "good"), "values searched for"] for kind, count in sorted(found.values.items())
-             if not found.found]  # fmt: skip
-    rows = rows or [["nothing to search for" if found.status != "off" else "not audited", None, ""]]
     note = "The sources are read again, and every file of the run is searched for their values, in encoded forms too."
-    return Table(_SAID[found.status], note, ["what", "number", ""], rows)
+    if found.found:
+        rows = [[name, Cell(count, "bad")] for name, count in sorted(found.found.items())]
+        return Table(_SAID[found.status], note, ["file", "places"], rows, wide=False)
+    rows = [[kind_name(kind), count, Cell(0, "good")] for kind, count in sorted(found.values.items())]
+    rows = rows or [["no value", 0, None]]
+    return Table(_SAID[found.status], note, ["kind", "values searched for", "found"], rows, wide=False)
 
 
 def split_sizes(
@@ -180,7 +195,9 @@ def split_sizes(
     found = _run(folder)[0].split
     if found is None:
         return Table("", "", [], [])
-    rows = [[name, found.samples.get(name, 0), *(f"{ratios[name]:.1%}" if name in ratios else "" for ratios in (found.asked, found.reached))]
+    rows = [[name, found.samples.get(name, 0), *(round(100 * ratios[name], 1) if name in ratios else None for ratios in (found.asked, found.reached))]
             for name in SPLITS]  # fmt: skip
     note = "Whole groups are assigned, so the ratios are met within one group."
-    return Table("What each split holds", note, ["split", "samples", "asked", "reached"], rows, wide=False)
+    return Table(
+        "What each split holds", note, ["split", "samples", "% asked", "% reached"], rows, wide=False
+    )
