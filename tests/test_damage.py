@@ -20,6 +20,7 @@ from sftbench.core.jsonl import atomic_write, read_records, read_samples, write_
 from sftbench.core.sample import Message, Sample, ToolCall
 from sftbench.core.system import Problem
 from sftbench.operate import cli
+from sftbench.operate.diagnose import diagnose
 
 SECRET = fake("ghp_{w36}")
 SFTBENCH = str(Path(sys.executable).with_name("sftbench"))
@@ -591,3 +592,112 @@ def test_what_repair_wrote_reads_without_a_word(tmp_path):
     with collecting_unreadable() as found:
         assert [line.value for line in read_records(tmp_path / "out.jsonl")] == values
     assert not found
+
+
+def states(path: Path, **options) -> dict[str, tuple[str, str, str]]:
+    "What `diagnose` finds, by name; each problem has a remedy, and nothing raw is shown."
+    found = diagnose(path, **{"wait": 0.0, **options})
+    assert found and all(one.remedy for one in found if one.state == "problem")
+    assert not any(SECRET[n : n + 8] in repr(found) for n in range(len(SECRET) - 8))
+    return {one.what: (one.state, one.found, one.remedy) for one in reversed(found)}
+
+
+def made(path: Path, raw: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(raw)
+    os.utime(path, (0, 0))
+    return path
+
+
+def test_doctor_knows_a_path_that_is_not_there(tmp_path):
+    made(tmp_path / "training_data" / "a.jsonl", ONE)
+    state, found, remedy = states(tmp_path / "trainin_data" / "a.jsonl")["path"]
+    assert state == "problem" and "does not exist" in found and "Did you mean 'training_data'?" in remedy
+    assert "A relative path starts where you run this" in states(Path("surely/not/here.jsonl"))["path"][2]
+    (tmp_path / "gone").symlink_to("nowhere")
+    assert "link to what is gone" in states(tmp_path / "gone")["path"][1]
+
+
+def test_doctor_knows_an_empty_folder_and_the_right_one_beside_it(tmp_path):
+    (tmp_path / "here" / "empty").mkdir(parents=True)
+    state, found, remedy = states(tmp_path / "here" / "empty")["folder"]
+    assert (state, found) == ("problem", "empty is empty") and "Give the folder" in remedy
+    made(tmp_path / "here" / "data" / "a.jsonl", ONE + b"\n")
+    assert "there is data in ../data" in states(tmp_path / "here" / "empty")["folder"][2]
+    made(tmp_path / "here" / "a.jsonl", ONE + b"\n")
+    assert "there is data in .., ../data" in states(tmp_path / "here" / "empty")["folder"][2]
+    made(tmp_path / "here" / "empty" / "picture.png", b"\x89PNG")
+    assert "holds no file that a source reads" in states(tmp_path / "here" / "empty")["folder"][1]
+
+
+def test_doctor_knows_a_folder_one_level_too_high(tmp_path):
+    made(tmp_path / ".claude" / "projects" / "-x" / "a.jsonl", b'{"type": "user"}\n')
+    state, found, remedy = states(tmp_path)["store"]
+    assert (
+        state == "note"
+        and found.endswith(".claude/projects")
+        and "sftbench collect claude_code --path" in remedy
+    )
+    made(tmp_path / "top" / "only" / "a.jsonl", ONE + b"\n")
+    assert "all of them in only/" in states(tmp_path / "top")["folder"][1]
+
+
+def test_doctor_knows_a_repository_without_commits(tmp_path):
+    subprocess.run(["git", "init", "-q", str(tmp_path / "new")], check=True)
+    assert "has no commits yet" in states(tmp_path / "new")["repository"][1]
+
+
+def test_doctor_knows_rights_that_are_missing(tmp_path, monkeypatch):
+    file = made(tmp_path / "in" / "a.jsonl", ONE + b"\n")
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != file and allowed(path, mode))
+    assert "chmod u+r a.jsonl" in states(file)["rights"][2]
+    assert "1 below it may not be read: a.jsonl" in states(tmp_path / "in")["rights"][1]
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != file.parent and allowed(path, mode))
+    assert "may not be entered" in states(file.parent)["rights"][1]
+
+
+def test_doctor_knows_a_file_that_is_being_written(tmp_path):
+    path = made(tmp_path / "a.jsonl", ONE + b"\n" + TWO[:30])
+    assert "file" not in states(path), "it was cut long ago"
+    os.utime(path)
+    assert "ends in the middle of a line" in states(path)["file"][1]
+    script = "import sys, time\nfile = open(sys.argv[1], 'ab', buffering=0)\nwhile True: file.write(b'x' * 10); time.sleep(.01)"
+    with subprocess.Popen([sys.executable, "-c", script, str(path)]) as writer:
+        try:
+            found = next(
+                f for f in (states(path, wait=0.4) for _ in range(10)) if "is being written" in f["file"][1]
+            )
+        finally:
+            writer.kill()
+    assert found["file"][0] == "problem" and "Wait until its program has ended" in found["file"][2]
+
+
+@pytest.mark.parametrize(
+    "raw, what, words",
+    [
+        (b"", "file", "is empty"),
+        (gzip.compress(ONE), "form", "packed with gzip"),
+        (b"SQLite format 3\0" + bytes(99), "form", "is no text"),
+        (f"\ufeff{ONE.decode()}\n".encode("utf-16-le"), "encoding", "UTF-16-LE"),
+        (ONE.decode().encode("utf-16-be"), "encoding", "UTF-16-BE without its mark"),
+        (ONE.replace(b"fine", b"caf\xe9"), "lines", "looks like Latin-1"),
+        (ONE.replace(b"fine", b"f\0ne"), "lines", "NUL bytes"),
+        (b"[" + ONE + b"]", "lines", "may be one JSON array"),
+        (pair(1, SECRET)[:-5], "lines", "1 of in.jsonl cannot be read"),
+        (ONE[:-1] + b', "x": NaN}\n', "lines", "NaN read as null"),
+        (b'{"what": 1}\n', "shape", "no known shape"),
+        (ONE + b"\n", "samples", "1 instruction"),
+    ],
+)
+def test_doctor_knows_what_is_wrong_with_a_file(tmp_path, raw, what, words):
+    found = states(made(tmp_path / "in.jsonl", raw))
+    assert words in found[what][1] and found[what][2]
+
+
+def test_doctor_has_nothing_to_say_of_good_data(tmp_path):
+    path = made(tmp_path / "in.jsonl", b"".join(pair(n) + b"\n" for n in range(120)))
+    assert states(path) == {"samples": ("ok", "in.jsonl: 120 instruction", "")}
+    assert states(tmp_path) == {"folder": ("ok", "1 files to read: 1 .jsonl", "")}
+    assert states(made(tmp_path / "a.md", "# Café\n".encode()))["file"][0] == "ok"
+    assert "not UTF-8" in states(made(tmp_path / "b.md", b"caf\xe9\n"))["encoding"][1]

@@ -297,7 +297,7 @@ def test_a_session_may_begin_and_end_anywhere():
 
 def test_several_failures_are_told_together_the_first_gives_the_reason():
     reason, detail = told(ASK, TELL, SYSTEM, calls("1", _raw="{"), result("9"))
-    assert reason == "bad_order" and detail.count("; ") == 3
+    assert reason == "bad_order" and detail.count("; ") == 4
     assert all(path in detail for path in ("messages[2].role", "arguments", "messages[4].tool_call_id"))
 
 

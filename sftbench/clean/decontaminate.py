@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Span', 'Hit', 'Sought', 'make_sought', 'find_hits', 'cut_before', 'decontaminate']
 
-# %% ../../nbs/20_clean/decontaminate.ipynb #d239c8ad
+# %% ../../nbs/20_clean/decontaminate.ipynb #5c5afe21
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ from sftbench.clean.contamination import (
     Match,
     Shorts,
     Unit,
-    characters,
     look_up,
     make_grams,
     make_shorts,
     make_units,
     matches,
+    word_places,
 )
 from .eval_items import Item, read_items
 from ..core.jsonl import write_json, write_lines
@@ -33,7 +33,7 @@ from ..core.registry import verb
 from ..core.sample import Message, Sample, dropped, is_trained
 from ..core.system import Problem
 
-# %% ../../nbs/20_clean/decontaminate.ipynb #5d147cad
+# %% ../../nbs/20_clean/decontaminate.ipynb #565253bf
 class Span(msgspec.Struct, omit_defaults=True):
     "Where in a sample."
 
@@ -65,6 +65,12 @@ class _Place(msgspec.Struct):
     field: str
     text: str
     rejected: bool = False
+    words: list[tuple[int, int]] | None = None  # their characters, once they were asked for
+
+    def characters(self, first: int, end: int) -> tuple[int, int]:
+        "The characters of a run of words."
+        self.words = self.words or word_places(self.text)
+        return self.words[first][0], self.words[end - 1][1]
 
 
 def _texts(messages: Sequence[Message], rejected: bool = False) -> Iterator[_Place]:
@@ -82,7 +88,7 @@ def _places(sample: Sample) -> list[_Place]:
     "All texts of a sample."
     return [*_texts(sample.messages), *_texts(sample.rejected or [], True)]
 
-# %% ../../nbs/20_clean/decontaminate.ipynb #3b63e2b4
+# %% ../../nbs/20_clean/decontaminate.ipynb #8e97e967
 class Sought(msgspec.Struct):
     "The evaluation sets, ready to be looked for."
 
@@ -109,7 +115,7 @@ def make_sought(
 
 def _hit(sample: Sample, unit: Unit, match: Match, places: list[_Place]) -> Hit:
     "A match with its characters."
-    found = [(places[text], *characters(places[text].text, first, end)) for text, first, end in match.runs]
+    found = [(places[text], *places[text].characters(first, end)) for text, first, end in match.runs]
     spans = [Span(p.message, p.field, start, end, p.rejected) for p, start, end in found]
     longest = max(found, key=lambda one: one[2] - one[1])
     shares = {str(n): round(share, 4) for n, share in sorted(match.shares.items())}
@@ -137,7 +143,7 @@ def _by_message(sample: Sample, shorts: Shorts) -> Iterator[Hit]:
                     sample.key, item.id, item.set, "prompt", {"exact": 1.0}, [span], message.content[:160]
                 )
 
-# %% ../../nbs/20_clean/decontaminate.ipynb #2970a8c5
+# %% ../../nbs/20_clean/decontaminate.ipynb #06b065d9
 _CHUNK = 1_000_000  # characters that are looked at together
 
 
@@ -167,10 +173,12 @@ def find_hits(
         seen = look_up(flat, sought.grams[SIZES[0]], SIZES[0])[0].tolist() if sought.units else []
         close = {owner[text] for text in seen}
         for place, (sample, _) in enumerate(held):
-            hits = list(_by_grams(sample, sought)) if place in close else []
-            yield sample, [*hits, *_by_message(sample, sought.shorts)]
+            held_out = sample.split in ("val", "test")
+            hits = list(_by_grams(sample, sought)) if place in close and not held_out else []
+            hits += [] if held_out else _by_message(sample, sought.shorts)
+            yield sample, [hit for hit in hits if hit.eval != sample.key]
 
-# %% ../../nbs/20_clean/decontaminate.ipynb #195068ab
+# %% ../../nbs/20_clean/decontaminate.ipynb #756c276b
 def cut_before(
     sample: Sample,  # with hits
     hits: list[Hit],  # at least one
@@ -194,7 +202,7 @@ def _acted(sample: Sample, hits: list[Hit], action: str) -> Sample:
     where = f"message {worst.spans[0].message + 1}"
     return kept or dropped(sample, "contaminated", f"{worst.part} of {worst.eval} ({worst.set}) in {where}")
 
-# %% ../../nbs/20_clean/decontaminate.ipynb #3e5f0078
+# %% ../../nbs/20_clean/decontaminate.ipynb #a33d7d00
 def _counts(
     hits: list[Hit], sought: Sought, kept: Counter[str], thresholds: dict[str, Any]
 ) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Item(msgspec.Struct):
     answer: str = ""  # the reference, where there is one
 
 
-_IDS = ("id", "key", "task_id", "question_id", "qid", "uid", "name")
+_IDS = ("key", "id", "task_id", "question_id", "qid", "uid", "name")
 _QUESTIONS = (
     "question",
     "prompt",

@@ -13,117 +13,48 @@ from itertools import pairwise
 from .findings import entropy, is_placeholder
 
 # %% ../../nbs/20_clean/judge.ipynb #23962711
-_PASSWORD = frozenset(
-    [
-        "password",
-        "passwd",
-        "passphrase",
-        "pass",
-        "pwd",
-        "pw",
-        "psk",
-        "passwort",
-        "kennwort",
-        "senha",
-        "mdp",
-        "passcode",
-        "pswd",
-        "pgpass",
-        "requirepass",
-        "masterauth",
-        "bindpw",
-        "rootpw",
-        "userpassword",
-        "contrasena",
-        "contraseña",
-        "wachtwoord",
-        "haslo",
-        "hasło",
-        "parola",
-        "clave",
-        "userpass",
-        "dbpass",
-        "sshpass",
-        "mnemonic",
-        "keypass",
-        "storepass",
-    ]
-)
-_KEYED = frozenset(
-    [
-        "api",
-        "access",
-        "account",
-        "private",
-        "signing",
-        "encryption",
-        "master",
-        "auth_type",
-        "client",
-        "app",
-        "secret",
-        "storage",
-        "service",
-        "session",
-        "deploy",
-        "license",
-        "shared",
-        "subscription",
-        "crypt",
-        "cipher",
-        "hmac",
-        "webhook",
-        "jwt",
-        "hash",
-        "host",
-        "function",
-        "admin",
-        "server",
-        "aes",
-        "des",
-        "preshared",
-        "ssh",
-        "gpg",
-        "symmetric",
-    ]
-)
-_TOKEN = frozenset(
-    [
-        "secret",
-        "secrets",
-        "token",
-        "credential",
-        "apikey",
-        "authkey",
-        "authtoken",
-        "accesstoken",
-        "secretkey",
-        "accesskey",
-        "privatekey",
-        "clientsecret",
-        "salt",
-        "totp",
-        "appkey",
-        "jwt",
-        "bearer",
-        "passkey",
-        "accountkey",
-        "signingkey",
-        "encryptionkey",
-        "auth_type",
-        "refreshtoken",
-        "bottoken",
-    ]
-)
+_PASSWORD_WORDS = """
+    password passwd passphrase pass pwd pw psk passwort kennwort senha mdp passcode pswd pgpass
+    requirepass masterauth bindpw rootpw userpassword contrasena contraseña wachtwoord haslo hasło
+    parola clave userpass dbpass sshpass mnemonic keypass storepass
+"""
+_PASSWORD = frozenset(_PASSWORD_WORDS.split())
+_KEYED_WORDS = """
+    api access account private signing encryption master auth client app secret storage service session
+    deploy license shared subscription crypt cipher hmac webhook jwt hash host function admin server aes
+    des preshared ssh gpg symmetric
+"""
+_KEYED = frozenset(_KEYED_WORDS.split())
+_TOKEN_WORDS = """
+    secret secrets token credential apikey authkey authtoken accesstoken secretkey accesskey privatekey
+    clientsecret salt totp appkey jwt bearer passkey accountkey signingkey encryptionkey auth
+    refreshtoken bottoken
+"""
+_TOKEN = frozenset(_TOKEN_WORDS.split())
 _GLUED = re.compile(
     r"(?:password|passwd|passphrase|passwort|(?<!com)(?<!by)(?<!sur)(?<!res)(?<!over)(?<!under)pass|pwd|pw)$"
 )
 _GLUED_TOKEN = re.compile(r"(?:token|secret|api_?key|accesskey|privatekey|secretkey|secretbase)$")
 
 # %% ../../nbs/20_clean/judge.ipynb #5902d853
-_HARMLESS = frozenset(
-    ["count", "length", "len", "size", "limit", "max", "min", "field", "name", "names", "path", "file", "dir", "url", "uri", "type", "types", "kind", "id", "ids", "index", "idx", "label", "hint", "prompt", "regex", "pattern", "policy", "rule", "rules", "expiry", "expires", "in", "expiration", "ttl", "age", "required", "enabled", "strength", "validator", "reset", "budget", "usage", "used", "ratio", "second", "tokenizer", "tokenizers", "tokenized", "tokenization", "set", "arn", "version", "algorithm", "format", "provider", "store", "manager", "service", "scope", "scopes", "class", "endpoint", "host", "column", "input", "error", "algo", "confirmation", "placeholder", "env", "var", "ref", "mask", "masks", "stream", "list", "iter", "tokens", "passwords", "embedding", "embeddings", "position", "header", "headers", "title", "text", "message", "msg", "time", "date", "at", "timeout", "re", "expr", "level", "status", "state", "button", "icon", "valid", "invalid", "changed", "change", "forgot", "forgotten", "update", "updated", "created", "exists", "missing", "needed", "invalidated", "mode", "map", "group", "groups", "method", "methods", "handler", "callback", "func", "function", "generator", "factory", "helper", "util", "utils", "test", "tests", "suffix", "prefix", "param", "params", "parameter", "arg", "args", "option", "options", "flag", "attr", "attribute", "config", "settings", "spec", "schema", "model", "table", "view", "page", "form", "link", "template", "example", "default", "style", "color", "colour", "start", "end", "begin", "line", "lines", "number", "num", "total", "rate", "bucket", "cache", "lifetime", "duration", "interval", "rotation", "hits", "misses", "cost", "costs", "price", "charset", "alphabet", "encoding", "bits", "bytes", "bit", "byte", "entropy", "types", "display", "order", "by", "source", "target", "verifier", "check", "checker", "permission", "permissions", "role", "roles", "user", "users", "owner", "username", "authors", "author", "agent", "device", "domain", "region", "zone", "project", "namespace"]
-)  # fmt: skip
+_HARMLESS_WORDS = """
+    count length len size limit max min field name names path file dir url uri type types kind id ids
+    index idx label hint prompt regex pattern policy rule rules expiry expires in expiration ttl age
+    required enabled strength validator reset budget usage used ratio second tokenizer tokenizers
+    tokenized tokenization set arn version algorithm format provider store manager service scope scopes
+    class endpoint host column input error algo confirmation placeholder env var ref mask masks stream
+    list iter tokens passwords embedding embeddings position header headers title text message msg time
+    date at timeout re expr level status state button icon valid invalid changed change forgot forgotten
+    update updated created exists missing needed invalidated mode map group groups method methods
+    handler callback func function generator factory helper util utils test tests suffix prefix param
+    params parameter arg args option options flag attr attribute config settings spec schema model table
+    view page form link template example default style color colour start end begin line lines number
+    num total rate bucket cache lifetime duration interval rotation hits misses cost costs price charset
+    alphabet encoding bits bytes bit byte entropy display order by source target verifier check checker
+    permission permissions role roles user users owner username authors author agent device domain
+    region zone project namespace
+"""
+_HARMLESS = frozenset(_HARMLESS_WORDS.split())  # fmt: skip
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-ZÀ-Ý]?[a-zß-ÿłş]+|\d+")
 _PASSWORD_HASH = frozenset(("hash", "hashed", "digest", "shadow"))
 

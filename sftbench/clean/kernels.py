@@ -7,6 +7,7 @@ __all__ = ['compiled', 'hash_texts', 'count_hashes', 'rank_texts']
 
 # %% ../../nbs/20_clean/kernels.ipynb #bafee5f1
 import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,11 @@ def _low_bit(typing_context: Any, value: Any) -> Any:
 
 # %% ../../nbs/20_clean/kernels.ipynb #8584c60e
 @compiled
-def _classify(data: Any, word: Any, mark: Any) -> None:
-    "For every byte whether it is part of a word, and whether it is a mark of its own."
+def _classify(data: Any, lower: Any, word: Any, mark: Any) -> None:
+    "Every byte in lower case, whether it is part of a word, and whether it is a mark of its own."
     for at in range(len(data)):
-        byte = data[at]
+        byte = data[at] + np.uint8(32) * np.uint8(data[at] - np.uint8(65) < np.uint8(26))
+        lower[at] = byte
         inside = (
             (byte - np.uint8(97) < np.uint8(26))
             | (byte - np.uint8(48) < np.uint8(10))
@@ -130,20 +132,32 @@ def _shingles(words: Any, places: Any, count: int, starts: Any, n: int, out: Any
     return filled
 
 
+_local = threading.local()
+
+
+def _room(name: str, size: int, kind: Any) -> np.ndarray:
+    "Working space of this thread, used again and again: fresh memory costs as much as hashing."
+    held = getattr(_local, name, None)
+    if held is None or len(held) < size:
+        held = np.empty(size * 5 // 4, kind)
+        setattr(_local, name, held)
+    return held[:size]
+
+
 def hash_texts(
     buffer: Buffer,  # from `make_buffer`
     n: int,  # words a shingle
 ) -> tuple[np.ndarray, np.ndarray]:  # uint64 hashes in text order with repeats; int64, how many each text has
     "Hash the shingles of texts."
     data = buffer.data
-    flags = np.empty((2, len(data)), np.uint8)
-    _classify(data, flags[0], flags[1])
-    bits = np.empty((2, len(data) // 64), np.uint64)
+    lower, *flags = (_room(name, len(data) // 8, np.uint64) for name in ("lower", "word", "mark"))
+    _classify(data, *(row.view(np.uint8) for row in (lower, *flags)))
+    bits = [_room(name, len(data) // 64, np.uint64) for name in ("word_bits", "mark_bits")]
     for row, packed in zip(flags, bits, strict=True):
-        _pack(row.view(np.uint64), packed)
-    words, places = np.empty(len(data), np.uint64), np.empty(len(data), np.int32)
-    count = _words(data.view(np.uint64), bits[0], bits[1], words, places)
-    out, made = np.empty(count, np.uint64), np.empty(len(buffer.starts) - 1, np.int64)
+        _pack(row, packed)
+    words, places = _room("words", len(data), np.uint64), _room("places", len(data), np.int32)
+    count = _words(lower, *bits, words, places)
+    out, made = _room("out", count, np.uint64), np.empty(len(buffer.starts) - 1, np.int64)
     filled = _shingles(words, places, count, buffer.starts, n, out, made)
     return out[:filled].copy(), made
 

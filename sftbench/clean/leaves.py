@@ -25,23 +25,24 @@ def change_value(
     change: Change,  # what to do with each string
     name: str = "",  # the key that the value stands under
     depth: int = 0,  # nesting so far
+    numbers: bool = True,  # whether numbers are looked at too
 ) -> Any:  # the same shape; the same object where nothing changed
     "Apply a change to every string of a JSON value, keys included."
     if isinstance(value, str):
         return change_text(value, change, name, depth)
     if not isinstance(value, dict | list):
-        return _change_number(value, change, name)
+        return _change_number(value, change, name) if numbers else value
     if depth > _MAX_DEPTH:
         return change(name, json.dumps(value, ensure_ascii=False))
     if isinstance(value, list):
-        items = [change_value(item, change, name, depth + 1) for item in value]
+        items = [change_value(item, change, name, depth + 1, numbers) for item in value]
         return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
     new: dict[str, Any] = {}
     for key, item in value.items():
         new_key = change("", key)
         while new_key in new:
             new_key += "_"
-        new[new_key] = change_value(item, change, _name_of(value, key), depth + 1)
+        new[new_key] = change_value(item, change, _name_of(value, key), depth + 1, numbers)
     return value if all(k in value and new[k] is value[k] for k in new) else new
 
 
@@ -91,7 +92,7 @@ def change_text(
                 changed[old] = new
             return new
 
-        new_inner = change_value(inner, note, name, depth + 1)
+        new_inner = change_value(inner, note, name, depth + 1, numbers=False)  # the text itself shows them
         if new_inner is not inner:
             text = _put_back(text, changed, new_inner)
     return change(name, text)

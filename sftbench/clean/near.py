@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import Literal, NamedTuple
 
 import numpy as np
-from .minhash import sketched_pairs
 
 from . import near_arrays, shingles
 from .components import Components
+from .minhash import sketched_pairs
 from .near_arrays import Sets
 from .shingles import chunks, make_buffer
 from ..core.parallel import default_workers
@@ -70,8 +70,8 @@ class _Hashed:
         return kept or self.loops.hash_texts(make_buffer(self.texts[self.parts[place]]), self.n)
 
     def counted(self, places: range) -> np.ndarray:
-        "How often each hash occurs in some chunks, in about two counters a shingle."
-        table = np.zeros(1 << max(16, min(27, (self.size // 4).bit_length())), np.uint8)
+        "How often each hash occurs in some chunks, in about one counter a shingle."
+        table = np.zeros(1 << max(16, min(27, (self.size // 8).bit_length())), np.uint8)
         for place in places:
             hashes = self.hashes(place)
             self.loops.count_hashes(hashes[0], table)
@@ -171,9 +171,10 @@ class NearTexts:
 
     def groups(self) -> list[list[int]]:
         "What pairs join, in order of their first text; groups of two and more."
-        joined = Components(len(self.sets.sizes))
-        joined.join_all(self.pairs(enough=True).pairs.tolist())
-        return [members for members in joined.members().values() if len(members) > 1]
+        texts, places = np.unique(self.pairs(enough=True).pairs, return_inverse=True)
+        joined = Components(len(texts))
+        joined.join_all(places.reshape(-1, 2).tolist())
+        return [texts[members].tolist() for members in joined.members().values()]
 
     def similarities(self, pairs: np.ndarray) -> np.ndarray:
         "The exact Jaccard similarity of pairs (int64, pairs x 2) inside groups."

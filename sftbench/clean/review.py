@@ -112,7 +112,7 @@ def line_of(
     found: Replaced,  # one place
 ) -> Text:  # with colours
     "One place as a line: kind and layer, what stands before, the value, its placeholder, what stands after."
-    line = Text(f"{found.kind:<18} {found.layer:<12} ", style="bold")
+    line = Text().append(f"{found.kind:<18} {found.layer:<12} ", "bold")
     line.append(_shown(found.before), "dim").append(_shown(found.value), "red strike").append(" → ")
     return line.append(found.mark, "green").append(_shown(found.after), "dim")
 
@@ -154,5 +154,6 @@ def show_review(
         counts[found.kind] += 1
     hidden = f" ({counts.total() - most} not shown)" if 0 < most < counts.total() else ""
     told = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "nothing"
-    console.print(Text(f"{counts.total()} places{hidden}: {told}. Nothing was written."))
+    places = "1 place" if counts.total() == 1 else f"{counts.total()} places"
+    console.print(Text(f"{places}{hidden}: {told}. Nothing was written."))
     return counts.total()

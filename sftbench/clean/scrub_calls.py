@@ -35,6 +35,7 @@ _SPOTS: dict[str, list[int]] = {}
 for _row in _PLACES.strip().splitlines():
     for _name in _row.split()[1:]:
         _SPOTS.setdefault(_name, []).append(int(_row[0]))
+_SAYS = re.compile(r"(?i)^[a-z_. -]*(?:pass|secret|token|user|name|login|wrong|invalid|test)[a-z_. -]*$")
 _CALL = re.compile(
     rf"\b(?P<name>{'|'.join(sorted(_SPOTS, key=len, reverse=True))})(?:\]::new|::new)?\s?(?:\(|=\s?\()"
 )
@@ -71,7 +72,13 @@ def find_calls(
         arguments = _arguments(text, match.end())
         for place in _SPOTS[match["name"]]:
             value, start = arguments[place] if len(arguments) > place else ("", 0)
-            if len(value) >= 5 and shape(value) in ("mixed", "name") and any(map(str.isdigit, value)):
+            digits = any(map(str.isdigit, value)) or (match["name"] not in _NAMED and len(value) >= 8)
+            if (
+                len(value) >= 5
+                and digits
+                and shape(value) in ("mixed", "name", "word")
+                and not _SAYS.search(value)
+            ):
                 yield Finding(start, start + len(value), "PASSWORD", "structure")
 
 # %% ../../nbs/20_clean/scrub_calls.ipynb #d815c4f2

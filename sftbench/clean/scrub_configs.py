@@ -28,7 +28,7 @@ SNMP_COMMUNITY community community\s+@(?=\s+(?:authorization|view|r[ow]\b|\{))
 SNMP_COMMUNITY rocommunity,rwcommunity r[ow]community6?\s+@
 SNMP_COMMUNITY com2sec com2sec6?\s+\S+\s+\S+\s+@
 SECRET tacacs,radius (?:tacacs|radius)(?:-server)?\b[^\n@]{0,60}?\b(?:key|secret|shared-secret)(?:\s+\d)?\s+@
-SECRET key-string,chap,authentication (?:standby|ip|ppp|key|ntp|area|isis)?[^\n@]{0,60}?\b(?:key-string|chap\s+password|pap\s+sent-username\s+\S+\s+password|md5)(?:\s+\d)?\s+@
+SECRET key-string,chap,authentication,md5 (?:standby|ip|ppp|key|ntp|area|isis)?[^\n@]{0,60}?\b(?:(?:md5\s+)?key-string|chap\s+password|pap\s+sent-username\s+\S+\s+password|md5(?!\s+key-string))(?:\s+\d)?\s+@
 SECRET pre-shared-key,isakmp (?:crypto\s+)?(?:ikev[12]\s+)?(?:isakmp\s+key|(?:local|remote)?-?authentication\s+pre-shared-key|pre-shared-key)(?:\s+(?:local|remote|ascii-text|\d))*\s+@
 SECRET wpa-psk,wpa2-psk wpa2?-psk\s+(?:ascii|hex)(?:\s+\d)?\s+@
 PASSWORD neighbor neighbor\s+\S+\s+password(?:\s+\d)?\s+@
@@ -42,7 +42,7 @@ PASSWORD auth AUTH(?:\s+[\w-]+)?\s+@[ \t]*(?=\r?\n|$|\\n|"|')
 PASSWORD config\x20set CONFIG\s+SET\s+(?:requirepass|masterauth)\s+@
 PASSWORD set-initial-password neo4j-admin\s[^\n]{0,40}set-initial-password\s+@
 PASSWORD psk,eap,xauth [^\n:]{0,40}:\s+(?:PSK|EAP|XAUTH|NTLM)\s+\\?["']@
-PASSWORD *  \\?["']?[\w.@-]{1,40}\\?["']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+\\?["']?(?P<value>[^\s"'\\#*]{6,64})\\?["']?[ \t]+\*[ \t]*(?=\r?\n|$|\\n|"|')
+PASSWORD *  \\?["']?[\w.@-]{1,40}\\?["']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+\\?["']?(?P<value>[^\s"'\\#]{6,64})\\?["']?[ \t]+\*[ \t]*(?=\r?\n|$|\\n|"|')
 PASSWORD option option\s+(?:key|password|psk|secret|wpa_passphrase)\s+\\?['"]@
 PASSWORD : (?:[\w*-]+\.)*[\w*-]+:(?:\d{2,5}|\*):[\w*-]{1,40}:[\w*.-]{1,40}:(?P<value>[^\s:"'\\]{4,100})[ \t]*(?=\r?\n|$|\\n|"|')
 PASSWORD password password\s+\w{3,30}\s=\s@[ \t]*(?=\r?\n|$|\\n|"|')
@@ -134,10 +134,9 @@ _FORMS = Rules(
     Rule("PASSWORD", words, re.compile(pattern), "structure", 1.5)
     for words, pattern in (
         (("wifi:",), r"(?i)\bWIFI:(?:[TSH]:[^;\n]*;)*P:(?P<value>[^;\n]{4,63});"),
-        (("@tcp(", "@unix("), r"[\w.-]{1,40}:(?P<value>[^\s@\"'`]{3,100})@(?:tcp|unix)\("),
-        (("@//",), r"\b\w{1,30}/(?P<value>[^\s@/\"']{4,60})@//[\w.-]+"),
+        (("@tcp(", "@unix("), r"[\w.-]{1,40}:(?P<value>[^\s\"'`]{3,100})@(?:tcp|unix)\("),
+        (("@//",), r"\b\w{1,30}/(?P<value>[^\s/\"']{4,60})@//[\w.-]+"),
         (("jdbc:oracle",), r"(?i)jdbc:oracle:\w+:\w{1,30}/(?P<value>[^\s@\"']{4,60})@"),
-        (("instrumentationkey",), r"(?i)InstrumentationKey=(?P<value>[0-9a-f-]{36})"),
         (("::add-mask::",), r"::add-mask::(?P<value>\S{4,})"),
         (("github-oauth",), r"github-oauth\\?\"[^}\n]{0,80}:\s*\\?\"(?P<value>\w{40,100})"),
         (("open -u", "user "), r"\b(?:open|user)\s+(?:-u\s+)?[\w.@-]+,(?P<value>[^\s\"'\\]{4,80})"),

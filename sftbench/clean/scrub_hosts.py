@@ -125,7 +125,7 @@ def _internal(text: str, low: bytes, seen: set[str]) -> Iterator[tuple[int, int]
             labels = text[first.start() : at].lower().split(".")
             told = _BEFORE_HOST.search(text, max(0, first.start() - 24), first.start())
             code = _BEFORE_CODE.search(text, max(0, first.start() - 12), first.start())
-            several = len(labels) > 1 and suffix != ".local"
+            several = len(labels) > 1 and suffix != ".local" and text[first.start() : at].islower()
             like_host = several or any(c.isdigit() or c == "-" for c in labels[0])
             if told or (like_host and not code and not _CODE_LABELS.intersection(labels)):
                 yield first.start(), end

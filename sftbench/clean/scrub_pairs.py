@@ -69,9 +69,9 @@ def find_objects(
 
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #00c69ff0
 _FALLBACK = re.compile(
-    r"(?:[\"'](?P<name>[\w.#=\[\] -]{3,60})[\"']|\benv\.(?P<env>\w{3,60}))[\])]{0,2}\s{0,4}"
+    r"(?:[\"'](?P<name>[\w.#=\[\] -]{3,60})\\{0,3}[\"']|\benv\.(?P<env>\w{3,60}))[\])]{0,2}\s{0,4}"
     r"(?:,|\bor\b|\|\||\?\?|\?:|\.send_keys\()\s{0,4}(?:[\w.]{1,30}\s?=\s?[\w.]{1,30}\s?,\s{0,4}){0,4}(?:default\s?=\s?)?"
-    r"[bfru]?[\"'](?P<value>[^\"'\n\\]{4,200})[\"']"
+    r"[bfru]?\\{0,3}[\"'](?P<value>[^\"'\n\\]{4,200})\\{0,3}[\"']"
 )
 _SETS = re.compile(
     r"(?:define|env|getenv|setdefault|setproperty|environ\.get|default\s?=\s?|\bor\b|\|\||\?\?)", re.I

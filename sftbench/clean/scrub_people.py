@@ -87,7 +87,7 @@ _BLAMED = re.compile(rf"\({_NAME}\s+\d{{4}}-\d\d-\d\d \d\d:")
 _MANIFEST = re.compile(rf"\bname[\"']?\s*[:=]\s*[\"']{_NAME}[\"'],\s*[\"']?\Z")
 _NO_PERSON = re.compile(
     r"(?i)\b(?:claude|copilot|bot|github|gitlab|dependabot|renovate|noreply|gemini|codex|gpt|actions|team|root|merge|initial"
-    r"|your|name|jane doe|john doe|first|last|author|user|test|example|foo|list|project|developers?|contributors?|maintainers?|support|inc|llc|gmbh)\b"
+    r"|your|name|jane doe|john doe|first|last|author|user|test|example|foo|list|project|developers?|contributors?|maintainers?|support|inc|llc|ltd|gmbh|corp|corporation|authors|foundation|software|technologies|labs|group|community|systems|university|institute)\b"
 )
 
 

@@ -89,7 +89,7 @@ _PAIR = re.compile(
     rf"(?P<user>[\w.@-]{{2,40}}){_Q}(?:\s?/\s?|:\s?|\sand\s(?:password\s)?){_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
 )
 _WITH = re.compile(
-    rf"(?i)\b(?:log ?in|sign ?in|ssh|connect|authenticate|get in)\b[^\n.]{{0,60}}?\b(?:with|using)\s(?:the\s|password\s|pw\s){{0,2}}{_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
+    rf"(?i)\b(?:log ?in|sign ?in|ssh|connect|authenticate|get in)\b(?:[^\n.]|\.(?=\w)){{0,60}}?\b(?:with|using)\s(?:the\s|password\s|pw\s){{0,2}}{_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
     rf"|\buse\s{_Q}(?P<used>[^\s`\"'<>]{{6,80}}?){_Q}\s(?:to|for)\s(?:log|sign|ssh|connect|auth|the login|access)"
 )
 
@@ -136,10 +136,9 @@ def _coded(text: str) -> Iterator[Finding]:
         for match in pattern.finditer(text):
             value = match["value"]
             sentence = kind == "SEED_PHRASE" and _GRAMMAR & set(value.lower().split())
-            plain = kind == "LICENSE_KEY" and not (
-                any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-            )
-            if not sentence and not plain and (kind == "SEED_PHRASE" or not is_placeholder(value)):
+            digits = any(map(str.isdigit, value))
+            plain = kind == "LICENSE_KEY" and not digits and (value.islower() or value.count("-") < 2)
+            if not sentence and not plain and (kind in ("SEED_PHRASE", "PIN") or not is_placeholder(value)):
                 yield Finding(*match.span("value"), kind, "prose")
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #206b3cb6

@@ -109,7 +109,8 @@ def find_headers(
         for match in _BEARER.finditer(text):
             if _random(match["value"]):
                 yield Finding(*match.span("value"), "TOKEN", "structure")
-        for match in _SIGNED.finditer(text) if "authorization" in lowered else ():
+    if "authorization" in lowered:
+        for match in _SIGNED.finditer(text):
             yield Finding(*match.span("value"), "SIGNATURE", "structure")
     if "cookie" in lowered or ("curl" in lowered and "-b" in lowered):
         for match in _JAR.finditer(text):

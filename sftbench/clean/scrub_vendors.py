@@ -124,6 +124,12 @@ SLACK_WEBHOOK hooks.slack.com https://hooks\.slack\.com/(?:services|workflows|tr
 DISCORD_WEBHOOK discord https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/(?P<value>\d{15,20}/[\w-]{40,})
 DISCORD_TOKEN . [MNO][A-Za-z0-9_-]{23,25}\.[\w-]{6}\.[\w-]{27,38}(?![\w-])
 TEAMS_WEBHOOK webhook.office.com https://\w+\.webhook\.office\.com/webhookb2/(?P<value>[\w@/-]{60,})
+TEAMS_WEBHOOK outlook.office.com https://outlook\.office(?:365)?\.com/webhook/(?P<value>[\w@/-]{60,}/IncomingWebhook/[\w/-]{40,})
+WEBHOOK hooks.zapier.com,hook.,hooks. https://hooks?\.(?:zapier\.com/hooks/catch|[\w.-]*(?:make|integromat|pipedream)\.(?:com|net))/(?P<value>[\w/-]{8,})
+WEBHOOK maker.ifttt.com maker\.ifttt\.com/[\w/{}-]{0,80}/key/(?P<value>[\w-]{16,})
+WEBHOOK feishu,larksuite (?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook/(?P<value>[\w-]{30,})
+WEBHOOK webhook/send qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key=(?P<value>[\w-]{30,})
+TELEGRAM_TOKEN api.telegram.org api\.telegram\.org/(?:file/)?bot(?P<value>\d{8,10}:[\w-]{30,})
 TELEGRAM_TOKEN :aa \d{8,10}:AA[\w-]{32,33}(?![\w-])
 TWILIO_KEY sk,ac (?:SK|AC)[a-f0-9]{32}(?![A-Za-z0-9])
 SENDGRID_KEY sg. SG\.[\w-]{16,32}\.[\w-]{32,64}

@@ -20,14 +20,14 @@ _ODD = re.compile(r"[^\w\x00-\x7f]")
 class Buffer(NamedTuple):
     "Texts laid end to end, a blank behind each."
 
-    data: np.ndarray  # uint8, lower case; a multiple of 64 bytes
+    data: np.ndarray  # uint8, a multiple of 64 bytes; ASCII letters in either case
     starts: np.ndarray  # int64, one more than texts: where each begins, and the end
 
 
 def _plain(text: str) -> bytes:
-    "A text in lower case, with words that the byte rule can tell."
+    "A text with words that the byte rule can tell."
     if text.isascii():
-        return text.lower().encode()
+        return text.encode()
     text = unicodedata.normalize("NFC", text).lower()
     text = _ODD.sub(lambda odd: " " if odd[0].isspace() else f" {odd[0]} ", text)
     return text.encode("utf-8", "surrogatepass")
@@ -53,6 +53,8 @@ def _byte_classes() -> np.ndarray:
 
 
 _CLASSES = _byte_classes()
+_LOWER = np.arange(256, dtype=np.uint8)
+_LOWER[65:91] += 32
 
 # %% ../../nbs/20_clean/shingles.ipynb #e7390f8c
 _BASE = 0x9E3779B97F4A7C15
@@ -82,7 +84,7 @@ def _powers(base: int, count: int) -> np.ndarray:
 # %% ../../nbs/20_clean/shingles.ipynb #5a994f8b
 def _word_hashes(buffer: Buffer) -> tuple[np.ndarray, np.ndarray]:
     "Hashes of all words of a buffer, and how many words each text has."
-    data = buffer.data
+    data = _LOWER[buffer.data]
     classes = _CLASSES[data]
     inside = classes == 1
     begins = inside & ~np.concatenate(([False], inside[:-1]))

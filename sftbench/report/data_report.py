@@ -5,67 +5,35 @@
 # %% auto #0
 __all__ = ['data_report', 'write_data_report']
 
-# %% ../../nbs/75_report/data_report.ipynb #623d10fa
+# %% ../../nbs/75_report/data_report.ipynb #afcee4eb
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ..core.figures import quantiles
 from ..core.jsonl import write_json
 from . import data_schema as schema
+from .counting import count, light_samples, mapping, number, numbers, objects
 from .data import Run, artefact, find, lines, read_run
 from .figures_clean import SPLITS
 from .token_counts import Counted, token_counts
 
-# %% ../../nbs/75_report/data_report.ipynb #53c69dce
-class _Line(msgspec.Struct):
-    "What is counted of a sample."
-
-    key: str
-    source: str = ""
-    domain: str = ""
-    track: str = ""
-    tier: str = ""
-    session_tier: str = ""
-    split: str = ""
-    drop: str = ""
-
-    def of(self, field: str) -> str:
-        "The sample's source, domain, track or tier; `none` if it has none."
-        value = getattr(self, field) or (self.session_tier if field == "tier" else "")
-        return value or "none"
-
-
-def _lines(path: Path | None) -> Iterator[_Line]:
-    "The readable samples of a file; none when it is not there."
-    decode = msgspec.json.Decoder(_Line).decode
-    if path is None or not path.is_file():
-        return
-    with open(path, "rb") as file:
-        for line in file:
-            try:
-                yield decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-
-# %% ../../nbs/75_report/data_report.ipynb #5725cfea
+# %% ../../nbs/75_report/data_report.ipynb #22b540a0
 def _shares(folder: Path) -> dict[str, list[schema.Share]]:
     "What a step kept and dropped, by each field."
     counts = {field: Counter[tuple[str, str]]() for field in schema.FIELDS}
     for name in ("samples.jsonl", "dropped.jsonl"):
-        for line in _lines(folder / name):
+        for line in light_samples(folder / name):
             for field, counted in counts.items():
                 counted[line.of(field), line.drop] += 1
     found: dict[str, list[schema.Share]] = {}
     for field, counted in counts.items():
         values = {value: schema.Share(value, counted[value, ""], {}) for value, _ in sorted(counted)}
-        for (value, drop), number in sorted(counted.items()):
+        for (value, drop), lost in sorted(counted.items()):
             if drop:
-                values[value].dropped[drop] = number
+                values[value].dropped[drop] = lost
         found[field] = list(values.values())
     return found
 
@@ -78,7 +46,7 @@ def _steps(run: Run) -> list[schema.StepLine]:
         for step in run.steps if step.counts
     ]  # fmt: skip
 
-# %% ../../nbs/75_report/data_report.ipynb #27382e0f
+# %% ../../nbs/75_report/data_report.ipynb #ac02fc60
 def _parts(run: Run, steps: list[schema.StepLine], counted: Counted | None) -> dict[str, list[schema.Part]]:
     "What was collected, dropped and left of each source, domain, track and tier."
     found = {field: dict[str, schema.Part]() for field in schema.FIELDS}
@@ -89,12 +57,12 @@ def _parts(run: Run, steps: list[schema.StepLine], counted: Counted | None) -> d
         return found[field].setdefault(value, empty)
 
     for field in schema.FIELDS:
-        for number, step in enumerate(steps):
+        for place, step in enumerate(steps):
             for share in step.by[field]:
                 lost = sum(share.dropped.values())
                 part(field, share.value).dropped += lost
-                part(field, share.value).collected += 0 if number else share.kept + lost
-    for line in _lines(find(run.folder, "samples.jsonl")):
+                part(field, share.value).collected += 0 if place else share.kept + lost
+    for line in light_samples(find(run.folder, "samples.jsonl")):
         for field in schema.FIELDS:
             one = part(field, line.of(field))
             one.samples += 1
@@ -103,7 +71,7 @@ def _parts(run: Run, steps: list[schema.StepLine], counted: Counted | None) -> d
             one.trained = one.trained + trained.get(line.key, 0) if one.trained is not None else None
     return {field: [values[name] for name in sorted(values)] for field, values in found.items()}
 
-# %% ../../nbs/75_report/data_report.ipynb #7368eddb
+# %% ../../nbs/75_report/data_report.ipynb #f85fe72c
 def _lengths(value: str, tokens: list[int], trained: int | None) -> schema.Lengths:
     "The statistics of some samples."
     median, p95 = quantiles(tokens, [0.5, 0.95])
@@ -125,7 +93,7 @@ def _tokens(run: Run, counted: Counted | None) -> schema.Tokens | None:
     "Token statistics of all counted samples, and by source."
     if counted is None:
         return None
-    source = {line.key: line.of("source") for line in _lines(find(run.folder, "samples.jsonl"))}
+    source = {line.key: line.of("source") for line in light_samples(find(run.folder, "samples.jsonl"))}
     groups: dict[str, list[str]] = {"all": list(counted.tokens)} if counted.tokens else {}
     for key in counted.tokens:
         if key in source:
@@ -136,12 +104,7 @@ def _tokens(run: Run, counted: Counted | None) -> schema.Tokens | None:
         rows.append(_lengths(name, [counted.tokens[key] for key in groups[name]], learnt))
     return schema.Tokens(counted.model, counted.of, counted.refused, counted.why, rows)
 
-# %% ../../nbs/75_report/data_report.ipynb #ffffcbe7
-def _number(value: Any) -> Any:
-    "A number of an artefact, or None."
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
+# %% ../../nbs/75_report/data_report.ipynb #ec1a3954
 def _duplicates(run: Run) -> Iterator[schema.Duplicates]:
     "Every dedup step."
     for step in run.steps:
@@ -149,34 +112,32 @@ def _duplicates(run: Run) -> Iterator[schema.Duplicates]:
         if facts:
             clusters = lines(step.folder, "clusters.jsonl")
             kinds = Counter(str(cluster.get("kind") or "near") for cluster in clusters)
-            removed = step.counts.get("dropped", sum(int(_number(c.get("size")) or 1) - 1 for c in clusters))
-            exact, near = (_number(facts.get(kind, kinds[kind])) for kind in ("exact", "near"))
+            removed = step.counts.get("dropped", sum(max(0, count(c, "size") - 1) for c in clusters))
+            exact, near = (number(facts.get(kind, kinds[kind])) for kind in ("exact", "near"))
             yield schema.Duplicates(
-                step.name, int(_number(facts.get("samples")) or 0), exact, near, len(clusters), removed,
-                _number(facts.get("threshold")),
+                step.name, count(facts, "samples"), exact, near, len(clusters), removed,
+                number(facts.get("threshold")),
             )  # fmt: skip
 
 
 def _plain(folder: Path, name: str) -> dict[str, Any]:
     "An artefact that is an object, else {}."
-    path = folder / name
-    found = artefact(folder, name) if path.is_file() else None
-    return found if isinstance(found, dict) else {}
+    return mapping(artefact(folder, name) if (folder / name).is_file() else None)
 
-# %% ../../nbs/75_report/data_report.ipynb #3f08c48d
+# %% ../../nbs/75_report/data_report.ipynb #9e89e429
 def _secrets(run: Run) -> schema.Secrets | None:
     "What was replaced, all scrubbing steps together."
     told = [found for step in run.steps if (found := _plain(step.folder, "scrub.json"))]
     kinds: dict[str, schema.SecretKind] = {}
-    for row in (row for found in told for row in found.get("found") or [] if isinstance(row, dict)):
-        count = int(_number(row.get("count")) or 0)
+    for row in (row for found in told for row in objects(found, "found")):
+        places = count(row, "count")
         name = str(row.get("kind"))
         kind = kinds.setdefault(name, schema.SecretKind(name, 0, 0, {}, {}))
-        kind.count += count
-        kind.distinct += int(_number(row.get("distinct")) or 0)
-        for places, place in ((kind.sources, row.get("source")), (kind.layers, row.get("layer"))):
-            places[str(place or "unknown")] = places.get(str(place or "unknown"), 0) + count
-    touched = sum(int(_number(found.get("samples_touched")) or 0) for found in told)
+        kind.count += places
+        kind.distinct += count(row, "distinct")
+        for counted, of in ((kind.sources, row.get("source")), (kind.layers, row.get("layer"))):
+            counted[str(of or "unknown")] = counted.get(str(of or "unknown"), 0) + places
+    touched = sum(count(found, "samples_touched") for found in told)
     ordered = sorted(kinds.values(), key=lambda kind: (-kind.count, kind.kind))
     return schema.Secrets(sum(kind.count for kind in ordered), touched, ordered) if told else None
 
@@ -186,14 +147,15 @@ def _split(run: Run) -> schema.SplitProof | None:
     found = artefact(run.folder, "split_certificate.json")
     if not isinstance(found, dict):
         return None
-    pairs = [row for row in found.get("edges") or [] if isinstance(row, dict)]
-    edges = [schema.Edge(str(row.get("kind")), row.get("pairs", 0), row.get("across", 0)) for row in pairs]
-    strata = [row for row in found.get("strata") or [] if isinstance(row, dict)]
-    sizes = {name: sum(int(_number(row.get(name)) or 0) for row in strata) for name in SPLITS}
-    asked, reached = ((found.get("ratios") or {}).get(name) or {} for name in ("asked", "reached"))
+    edges = [
+        schema.Edge(str(row.get("kind")), count(row, "pairs"), count(row, "across"))
+        for row in objects(found, "edges")
+    ]
+    sizes = {name: sum(count(row, name) for row in objects(found, "strata")) for name in SPLITS}
+    asked, reached = (numbers(mapping(found.get("ratios")).get(name)) for name in ("asked", "reached"))
     proven = bool(edges) and not any(edge.across for edge in edges)
     return schema.SplitProof(
-        found.get("components", 0), found.get("largest", 0), sizes, asked, reached, edges, proven
+        count(found, "components"), count(found, "largest"), sizes, asked, reached, edges, proven
     )  # fmt: skip
 
 
@@ -201,12 +163,12 @@ def _audit(run: Run) -> schema.Audited | None:
     "The last audit of the run."
     found = _plain(run.folder, "audit.json")
     return (
-        schema.Audited(str(found.get("status")), found.get("values") or {}, found.get("found") or {})
+        schema.Audited(str(found.get("status")), numbers(found.get("values")), numbers(found.get("found")))
         if found
         else None
     )
 
-# %% ../../nbs/75_report/data_report.ipynb #47569903
+# %% ../../nbs/75_report/data_report.ipynb #ab1e6f54
 def _state(folder: Path) -> tuple[tuple[str, int], ...]:
     "What changes when a step of the run or its audit does."
     paths = [*folder.glob("[0-9][0-9]_*/*.json*"), *folder.glob("*.json")]
@@ -222,7 +184,7 @@ def _made(folder: Path, state: tuple[tuple[str, int], ...]) -> schema.DataReport
     first = steps[0].counts if steps else {}
     spec = run.info.get("spec") or {}
     return schema.DataReport(
-        run=run.name, seed=_number(run.info.get("seed")), model=spec.get("model"),
+        run=run.name, seed=number(run.info.get("seed")), model=spec.get("model"),
         collected=first.get("in", 0) + first.get("made", 0), samples=steps[-1].counts.get("kept", 0) if steps else 0,
         steps=steps, by=_parts(run, steps, counted), tokens=_tokens(run, counted), duplicates=list(_duplicates(run)),
         secrets=_secrets(run), split=_split(run), audit=_audit(run),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['reasons', 'parts', 'lengths', 'duplicates', 'secrets', 'audited', 'split_sizes']
 
-# %% ../../nbs/75_report/tables_data.ipynb #bdb120ec
+# %% ../../nbs/75_report/tables_data.ipynb #dafb6c20
 import re
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from .data_schema import FIELDS, DataReport, Part, StepLine
 from .figures_clean import SPLITS, kind_name
 from .tables import Cell, Table
 
-# %% ../../nbs/75_report/tables_data.ipynb #1596dac0
+# %% ../../nbs/75_report/tables_data.ipynb #07c0d950
 _STEP = re.compile(r"\d\d_")
 
 
@@ -39,7 +39,7 @@ def _without_empty(table: Table) -> Table:
     columns, rows = [table.columns[i] for i in kept], [[row[i] for i in kept] for row in table.rows]
     return msgspec.structs.replace(table, columns=columns, rows=rows)
 
-# %% ../../nbs/75_report/tables_data.ipynb #f2887873
+# %% ../../nbs/75_report/tables_data.ipynb #fe2bc46b
 def _lost(step: StepLine, field: str, reason: str) -> dict[str, int]:
     "How many samples of each value a step dropped for a reason; nothing if no sample has a value."
     found = {share.value: share.dropped[reason] for share in step.by[field] if share.dropped.get(reason)}
@@ -66,7 +66,7 @@ def reasons(
     note = "Every dropped sample stands in its step's dropped.jsonl; tracks and tiers are given where samples have them."
     return _without_empty(Table(title, note, ["step", "because", "samples", *FIELDS], rows))
 
-# %% ../../nbs/75_report/tables_data.ipynb #b112ba61
+# %% ../../nbs/75_report/tables_data.ipynb #3898d67a
 def _part_row(field: str, part: Part, total: int) -> list[object]:
     "One source, domain, track or tier."
     splits = [part.splits.get(name, 0) for name in SPLITS] if part.splits.keys() - {""} else [None] * 3
@@ -101,7 +101,7 @@ def parts(
     note += of[counted.of] if counted and counted.lengths else ""
     return _without_empty(Table("What is left, by source, domain, track and tier", note, columns, rows))
 
-# %% ../../nbs/75_report/tables_data.ipynb #968975c0
+# %% ../../nbs/75_report/tables_data.ipynb #57b94e19
 def lengths(
     folder: Path | str,  # a run folder
 ) -> Table:  # a row for all, then one per source
@@ -120,7 +120,7 @@ def lengths(
     note += f" The template refuses {tokens.refused:,} samples." if tokens.refused else ""
     return _without_empty(Table(f"Half of the samples are shorter than {median} tokens", note, columns, rows))
 
-# %% ../../nbs/75_report/tables_data.ipynb #3af44159
+# %% ../../nbs/75_report/tables_data.ipynb #f3d57080
 def duplicates(
     folder: Path | str,  # a run folder, or a dedup step's
 ) -> Table:  # a row per dedup step
@@ -152,7 +152,7 @@ def secrets(
         return Table("", "", [], [])
     rows = [[kind_name(one.kind), one.count, one.distinct, _words(one.sources), _words(one.layers)]
             for one in found.kinds]  # fmt: skip
-    title = f"{len(rows)} kind{'s' * (len(rows) > 1)} stood in {found.samples_touched:,} samples"
+    title = f"{len(rows)} kind{'s' * (len(rows) > 1)} {'were' if len(rows) > 1 else 'was'} replaced in {found.samples_touched:,} samples"
     note = "Values are counted, never written; layers tell what recognised them, propagation finds their other places."
     return Table(title, note, ["kind", "places", "values", "sources", "recognised by"], rows)
 
@@ -162,7 +162,7 @@ def _first_scrubbed(folder: Path | str) -> str:
     places = sorted(Path(folder).parent.glob("[0-9][0-9]_*/scrub.json"))
     return places[0].parent.name if places else ""
 
-# %% ../../nbs/75_report/tables_data.ipynb #6d1fb3bf
+# %% ../../nbs/75_report/tables_data.ipynb #cb15cb9b
 _SAID = {
     "clean": "The audit found no value that scrubbing replaces in any file of the run",
     "hits": "The audit found values that scrubbing replaces in files of the run",
