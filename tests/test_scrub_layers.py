@@ -18,7 +18,9 @@ from sftbench.clean.audit import audit
 from sftbench.clean.findings import fake
 from sftbench.clean.known import harvest_known
 from sftbench.clean.scrub import scrub
+from sftbench.clean.scrub_model import batches, judge
 from sftbench.clean.scrub_personal import find_personal
+from sftbench.core.parallel import pmap
 from sftbench.core.sample import Message, Sample, ToolCall
 from sftbench.core.system import Problem
 from sftbench.models.template import _PLACEHOLDER
@@ -302,7 +304,12 @@ def test_a_review_shows_before_and_after_in_a_terminal_and_writes_no_file(tmp_pa
     secret = fake("{w9}!{w4}")
     code, shown = in_terminal("-c", REVIEW, secret, folder=tmp_path)
     assert code == 0, shown
-    assert secret in shown and "<PASSWORD_1>" in shown and "messages[0]" in shown and "1 place: 1 PASSWORD" in shown
+    assert (
+        secret in shown
+        and "<PASSWORD_1>" in shown
+        and "messages[0]" in shown
+        and "1 place: 1 PASSWORD" in shown
+    )
     assert "\x1b[2J" not in shown and "␛[2J" in shown
     assert list(tmp_path.iterdir()) == []
 
@@ -341,26 +348,11 @@ def test_without_the_package_the_model_says_how_to_install_it(monkeypatch):
         list(scrub([made("a", "b")], model="on"))
 
 
-def test_the_model_gives_the_same_bytes_on_any_number_of_workers(tmp_path):
+def test_the_model_says_the_same_on_any_number_of_workers():
     pytest.importorskip("credsweeper")
-    samples = [
-        made(f"s{n}", f"setApiAuth({fake('{w14}', n)!r})\nlogin <- {fake('{w16}', n)}") for n in range(1200)
-    ]
-    (tmp_path / "in.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, samples)))
-    script = (
-        "import sys, msgspec; from sftbench.core.jsonl import read_samples; from sftbench.clean.scrub import scrub\n"
-        "for s in scrub(read_samples(sys.argv[1]), model='on'): sys.stdout.buffer.write(msgspec.json.encode(s))"
-    )
-    done = [
-        subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path / "in.jsonl")],
-            capture_output=True,
-            check=True,
-            env=os.environ | {"SFTBENCH_WORKERS": str(workers)},
-        ).stdout
-        for workers in (1, 2)
-    ]
-    assert done[0] == done[1] and done[0].count(b"<") > 1000
+    lines = sorted(f"setApiAuth({fake('{w14}', n)!r})" for n in range(1040))
+    alone, shared = (list(pmap(judge, batches(lines), workers=workers, chunk=1)) for workers in (1, 2))
+    assert alone == shared and len(alone) == 5 and sum(map(len, alone)) > 500
 
 
 def test_rules_for_personal_data_leave_the_standard_library_nearly_alone():

@@ -97,8 +97,12 @@ def scrub_command(
                 )
             return write(**values)
         files = lazy("sftbench.core.jsonl", "lab")
-        samples = (sample for path in values["inputs"] for sample in files.read_samples(path))
-        lazy("sftbench.clean.review", "lab").show_review(samples, **given_options(found.options, values))
+        with files.collecting_unreadable() as damaged:
+            samples = (sample for path in values["inputs"] for sample in files.read_samples(path))
+            lazy("sftbench.clean.review", "lab").show_review(samples, **given_options(found.options, values))
+        for one in damaged:
+            typer.echo(str(one), err=True)
+        raise typer.Exit(3 if damaged else 0)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__, command.__name__ = found.summary, found.name
