@@ -701,3 +701,39 @@ def test_doctor_has_nothing_to_say_of_good_data(tmp_path):
     assert states(tmp_path) == {"folder": ("ok", "1 files to read: 1 .jsonl", "")}
     assert states(made(tmp_path / "a.md", "# Café\n".encode()))["file"][0] == "ok"
     assert "not UTF-8" in states(made(tmp_path / "b.md", b"caf\xe9\n"))["encoding"][1]
+
+
+def test_repair_of_a_cut_line_of_50_mb_stays_small(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(
+        ONE + b'\n{"instruction": "x", "output": "' + b"cut from here on \\n" * 2_800_000
+    )
+    script = (
+        "import resource\nfrom pathlib import Path\nfrom sftbench.clean.repair import repair\n"
+        "report = repair('in.jsonl', Path('out.jsonl'))\n"
+        "print(report.code, report.written, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    code, written, megabytes = map(int, done.stdout.split())
+    assert (code, written) == (3, 1) and megabytes < 500
+
+
+def test_the_repair_command_says_what_it_did(tmp_path):
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([SFTBENCH, "repair", *arguments], cwd=tmp_path, capture_output=True, text=True)
+
+    (tmp_path / "in.jsonl").write_bytes(ONE + b",\n" + TWO + b"\n")
+    (tmp_path / "lost.jsonl").write_bytes(ONE + b"\n" + pair(2, SECRET)[:-6])
+    done, lost, same = (
+        run("in.jsonl", "-o", "out.jsonl"),
+        run("lost.jsonl", "-o", "b.jsonl"),
+        run("in.jsonl", "-o", "in.jsonl"),
+    )
+    assert (done.returncode, lost.returncode, same.returncode) == (0, 3, 2)
+    assert "2 lines: 1 as they were, 1 mended, 0 not mended; 2 objects written to out.jsonl" in done.stdout
+    assert (
+        "lost.jsonl:2: it is cut inside a value" in lost.stdout
+        and SECRET[:8] not in lost.stdout + lost.stderr
+    )
+    assert "in.jsonl is the file to repair" in same.stderr

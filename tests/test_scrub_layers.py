@@ -352,7 +352,7 @@ def test_the_model_says_the_same_on_any_number_of_workers():
     pytest.importorskip("credsweeper")
     lines = sorted(f"setApiAuth({fake('{w14}', n)!r})" for n in range(1040))
     alone, shared = (list(pmap(judge, batches(lines), workers=workers, chunk=1)) for workers in (1, 2))
-    assert alone == shared and len(alone) == 5 and sum(map(len, alone)) > 500
+    assert alone == shared and len(alone) == 5 and sum(map(len, alone)) > 300
 
 
 def test_rules_for_personal_data_leave_the_standard_library_nearly_alone():

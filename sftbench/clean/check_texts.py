@@ -60,6 +60,12 @@ def number_words(
     return Words(np.array(flat, np.int64), np.array(lengths, np.int64))
 
 # %% ../../nbs/20_clean/check_texts.ipynb #9f1fdfb1
+def _distinct(values: np.ndarray) -> np.ndarray:
+    "Sorted, each once; `np.unique` hashes large arrays, which takes ten times as long."
+    values = np.sort(values)
+    return values[np.flatnonzero(np.diff(values, prepend=-1))]
+
+
 def _longer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     "Numbers for pairs of numbers."
     return np.unique(left * (right.max(initial=0) + 1) + right, return_inverse=True)[1]
@@ -78,7 +84,7 @@ def make_runs(
     owner = np.repeat(np.arange(len(lengths)), counts)
     begins = np.cumsum(lengths + 8) - lengths - 8 - np.cumsum(counts) + counts
     width = runs.max(initial=0) + 1
-    distinct = np.unique(owner * width + runs[begins[owner] + np.arange(len(owner))])
+    distinct = _distinct(owner * width + runs[begins[owner] + np.arange(len(owner))])
     starts = np.searchsorted(distinct, np.arange(len(lengths) + 1) * width)
     return Runs(distinct % width, starts)
 
@@ -88,13 +94,14 @@ MANY = 30_000_000  # rows of candidates
 
 def _look_up(asked: Runs, held: Runs, needed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "For each set the rarest runs that others hold too: which set, which run."
-    holders = np.bincount(held.numbers, minlength=1)
-    owner = asked.owners()
-    order = np.lexsort((asked.numbers, holders[asked.numbers], owner))
-    place = np.arange(len(owner)) - asked.starts[owner]
-    first = order[place < (np.diff(asked.starts) - needed + 1)[owner]]
-    first = first[holders[asked.numbers[first]] > 1]
-    return owner[first], asked.numbers[first]
+    holders, owner = np.bincount(held.numbers, minlength=1), asked.owners()
+    shared = np.flatnonzero(holders[asked.numbers] > 1)
+    owner, numbers = owner[shared], asked.numbers[shared]
+    kept = np.bincount(owner, minlength=len(needed))
+    order = np.lexsort((numbers, holders[numbers], owner))
+    place = np.arange(len(owner)) - (np.cumsum(kept) - kept)[owner]
+    first = order[place < (kept - needed + 1)[owner]]
+    return owner[first], numbers[first]
 
 
 def _rows(asking: np.ndarray, runs: np.ndarray, held: np.ndarray, holder: np.ndarray) -> Iterator[np.ndarray]:
@@ -109,26 +116,24 @@ def _rows(asking: np.ndarray, runs: np.ndarray, held: np.ndarray, holder: np.nda
         found = holder[np.repeat(first[start:stop], some) + inside]
         width = holder.max(initial=0) + 1
         yield np.stack(
-            np.divmod(np.unique(np.repeat(asking[start:stop], some) * width + found), width), axis=1
+            np.divmod(_distinct(np.repeat(asking[start:stop], some) * width + found), width), axis=1
         )
 
 # %% ../../nbs/20_clean/check_texts.ipynb #3594cc64
 def _candidates(
     asked: Runs, held: Runs, needed: np.ndarray, owner: np.ndarray, splits: np.ndarray, same: bool
-) -> Iterator[tuple[np.ndarray, bool]]:
-    "Pairs of a set and a text, and whether pairs inside splits are among them."
+) -> tuple[bool, Iterator[np.ndarray]]:
+    "Whether pairs inside splits are looked at too, and the pairs of a set and a text."
     asking, runs = _look_up(asked, held, needed)
     numbers, holder = (runs, asking) if same else (held.numbers, held.owners())
     order = np.lexsort((holder, numbers))
     numbers, holder = numbers[order], holder[order]
     rows = np.searchsorted(numbers, runs, "right") - np.searchsorted(numbers, runs)
     if rows.sum() <= MANY:
-        yield from ((pairs, True) for pairs in _rows(asking, runs, numbers, holder))
-        return
-    for split in np.unique(splits):
-        there, other = splits[holder] == split, splits[owner[asking]] != split
-        for pairs in _rows(asking[other], runs[other], numbers[there], holder[there]):
-            yield pairs, False
+        return True, _rows(asking, runs, numbers, holder)
+    sides = [(splits[holder] == one, splits[owner[asking]] != one) for one in np.unique(splits)]
+    parts = (_rows(asking[out], runs[out], numbers[here], holder[here]) for here, out in sides)
+    return False, itertools.chain.from_iterable(parts)
 
 # %% ../../nbs/20_clean/check_texts.ipynb #de2ad6a0
 class Tied(NamedTuple):
@@ -150,10 +155,9 @@ def tied_texts(
     sizes = np.diff(asked.starts)
     needed = np.maximum(1, np.ceil(share * sizes - 1e-9)).astype(np.int64)
     found: set[tuple[int, int]] = set()
-    complete = True
     sets: dict[tuple[bool, int], frozenset[int]] = {}
-    for pairs, all_of_them in _candidates(asked, held, needed, owner, splits, same):
-        complete &= all_of_them
+    complete, candidates = _candidates(asked, held, needed, owner, splits, same)
+    for pairs in candidates:
         ours = owner[pairs[:, 0]]
         apart = ours < pairs[:, 1] if same else ours != pairs[:, 1]
         for (one, text), mine in zip(pairs[apart].tolist(), ours[apart].tolist(), strict=True):

@@ -129,7 +129,8 @@ def _candidates(
     asking = np.concatenate([asking, asking])
     for part in _chunks(counts):
         which, places = _expanded(first[part], counts[part])
-        pairs = np.unique(asking[part][which] * np.int64(found.blocks) + found.texts[places])
+        pairs = np.sort(asking[part][which] * np.int64(found.blocks) + found.texts[places])
+        pairs = pairs[np.flatnonzero(np.diff(pairs, prepend=-1))]
         yield pairs // found.blocks, pairs % found.blocks
 
 # %% ../../nbs/20_clean/containment.ipynb #d9f2e65c

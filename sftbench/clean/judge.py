@@ -119,7 +119,9 @@ def shape(
     return "phrase" if " " in value.strip() else "mixed"
 
 # %% ../../nbs/20_clean/judge.ipynb #971f8d4d
-_SAYS = re.compile(r"(?i)passw|passwd|passphrase|secret|token|api.?key|credential|_key$|^key_|username|login")
+_SAYS = re.compile(
+    r"(?i)passw|passwd|passphrase|secret|token|api.?key|credential|getpass|pass$|exist|^test|%s|_key$|^key_|username|login"
+)
 
 
 def _odd(value: str) -> bool:
@@ -147,4 +149,9 @@ def plausible(
         digits = any(map(str.isdigit, value))
         return seen != "word" or ((quoted or plain) and len(value) >= 6) or (digits and len(value) >= 6)
     digits, floor = any(map(str.isdigit, value)), 2.2 if plain else 2.8
-    return len(value) >= 8 and entropy(value) > floor and digits and (seen != "name" or plain)
+    return (
+        len(value) >= 8
+        and entropy(value) > floor
+        and digits
+        and (seen != "name" or (plain and not value.isupper()))
+    )

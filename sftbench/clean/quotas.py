@@ -117,9 +117,7 @@ class Filling:
                 if (
                     name != here
                     and gain > 0
-                    and all(
-                        abs(row[here] - n) <= most and abs(row[name] + n) <= most for row, n, most in rows
-                    )
+                    and all(abs(row[here] - n) < most and abs(row[name] + n) < most for row, n, most in rows)
                 ):
                     yield gain, -number, name
 

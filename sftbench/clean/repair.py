@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Touched', 'RepairReport', 'repair', 'repair_table']
 
-# %% ../../nbs/20_clean/repair.ipynb #1f4522aa
+# %% ../../nbs/20_clean/repair.ipynb #65b7f104
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from ..core.json_reading import LONGEST, Piece, encoding_of, file_pieces, packin
 from ..core.jsonl import atomic_write, write_json
 from ..core.system import Problem, locate
 
-# %% ../../nbs/20_clean/repair.ipynb #78ba8ce6
+# %% ../../nbs/20_clean/repair.ipynb #d2ac3342
 class Touched(msgspec.Struct, omit_defaults=True):
     "A line that was mended or left out."
 
@@ -52,7 +52,7 @@ class RepairReport(msgspec.Struct):
         "The exit code: 0, or 3 when something could not be mended."
         return 3 if self.left_out else 0
 
-# %% ../../nbs/20_clean/repair.ipynb #c9730a89
+# %% ../../nbs/20_clean/repair.ipynb #ba1143ea
 _MOST = 1 << 26  # bytes that are held together
 
 
@@ -86,14 +86,13 @@ def _groups(pieces: Iterator[Piece]) -> Iterator[tuple[list[Piece], bool]]:
     if held:
         yield held, False
 
-# %% ../../nbs/20_clean/repair.ipynb #a992f2db
+# %% ../../nbs/20_clean/repair.ipynb #2c8de879
 def _entry(group: list[Piece], found: Mended) -> Touched:
     "What is told of lines that were not written as they were."
     (line, offset, _, raw), last = group[0], group[-1]
-    action = "mended" if not found.lost else "mended in part" if found.values else "left out"
-    reason = "; ".join(found.done) if not found.lost else f"The rest was left out: {found.lost}."
-    if not found.values:
-        action, reason = "left out", f"The line was left out: {found.lost}." if found.lost else reason
+    action = "left out" if not found.values else "mended in part" if found.lost else "mended"
+    rest = [f"the rest is left out: {found.lost}" if found.values else found.lost] if found.lost else []
+    reason = "; ".join([*found.done, *rest] if found.values or not rest else rest)
     lines = last[0] - line + 1
     reason = f"{lines} lines joined; {reason}".removesuffix("; ") if lines > 1 and found.values else reason
     preview = masked(raw.rstrip()) if found.lost else ""
@@ -120,7 +119,7 @@ def _about_file(start: bytes, returns: int) -> tuple[str, list[str]]:
     told += ["byte-order mark left out"] if mark else []
     return name, told + ([f"carriage returns at the end of {returns:,} lines left out"] if returns else [])
 
-# %% ../../nbs/20_clean/repair.ipynb #b0e1cd24
+# %% ../../nbs/20_clean/repair.ipynb #02e77169
 def _places(path: str | Path, out: Path) -> Path:
     "The file to read; Problem when it cannot be read or would be overwritten."
     place = locate(path)
@@ -157,7 +156,7 @@ def repair(
     write_json(out.with_name(f"{out.name}.report.json"), report)
     return report
 
-# %% ../../nbs/20_clean/repair.ipynb #f60739a4
+# %% ../../nbs/20_clean/repair.ipynb #c7f9313b
 def repair_table(
     report: RepairReport,  # of `repair`
     most: int = 20,  # lines shown

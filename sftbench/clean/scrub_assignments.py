@@ -20,7 +20,7 @@ _SPOT = re.compile(  # where a name that says secret may end and a value begin, 
 _NAME_START = re.compile(r"(?<![\w$.-])[\w.-]{1,48}\Z")
 _ASSIGN = re.compile(
     r"(?P<name>[\w.-]{1,90})\\{0,3}[\"'\]]{0,2}(?::\s{0,2}[\w\[\]| .]{1,24}?(?=\s=)|\s+(?:string|String|str)(?=\s=))?"
-    r"(?P<sep>[ \t]{0,20}(?:=>|:=|\?=|==?|:|<-)[ \t]{0,20}|\s+(?=[\"']))(?:[fbruN]{1,2}(?=[\"']))?"
+    r"(?P<sep>[ \t]{0,20}(?:=>|:=|\?=|==?|:|<-)[ \t]{0,20}|[ \t]+(?=[\"']))(?:[fbruN]{1,2}(?=[\"']))?"
     r"(?:\\{0,3}\"(?P<double>[^\"\n\\]{4,400})|\\{0,3}'(?P<single>[^'\n\\]{4,400})|`(?P<tick>[^`\n\\]{4,400})`"
     r"|(?P<bare>[^\s\"'`<>\\,;&|][^\s\"'`<>\\;&|]{3,400}))"
 )
@@ -68,6 +68,18 @@ def _section(match: re.Match[str]) -> bool:
     )
 
 # %% ../../nbs/20_clean/scrub_assignments.ipynb #faaedb93
+_LINE = re.compile(r"[ \t]*(?:\r?\n|\\n|\Z)")
+
+
+def _starts(text: str, at: int) -> bool:
+    "Whether a name is the first word of its line, after what listings and diffs put there."
+    line = text[max(0, at - 80) : at]
+    line = line[max(line.rfind("\n"), line.rfind("\\n") + 1) + 1 :]
+    return bool(
+        re.fullmatch(r"(?:[\w./-]{1,60}:\d{1,6}[:-]|\s*\d{1,6}[→:|\t])?[-+>]?\s*(?:export |set )?", line)
+    )
+
+
 def find_assignments(
     text: str,  # a decoded text
     lowered: str,  # the same in lower case
@@ -82,7 +94,12 @@ def find_assignments(
         beside = bool(_BESIDE.search(text, max(0, match.start() - 90), match.start()))
         compares = match["sep"].strip() == "==" or not match["sep"].strip()
         plain = match["sep"] == "=" and (bool(_ENV_NAME.fullmatch(match["name"])) or beside)
+        plain = plain or (
+            match["sep"] == "=" and bool(_LINE.match(text, match.end())) and _starts(text, match.start())
+        )
         if group == "bare" and (compares or _is_code(match, value)):
+            continue
+        if not match["sep"].strip() and shape(value) != "mixed":
             continue
         if plausible(value, kind, group != "bare", plain):
             yield Finding(start, start + len(value), kind, "structure")

@@ -35,7 +35,9 @@ _SPOTS: dict[str, list[int]] = {}
 for _row in _PLACES.strip().splitlines():
     for _name in _row.split()[1:]:
         _SPOTS.setdefault(_name, []).append(int(_row[0]))
-_SAYS = re.compile(r"(?i)^[a-z_. -]*(?:pass|secret|token|user|name|login|wrong|invalid|test)[a-z_. -]*$")
+_SAYS = re.compile(
+    r"(?i)^[a-z_. -]*(?:pass|exist|secret|token|user|name|login|wrong|invalid|test)[a-z_. -]*$"
+)
 _CALL = re.compile(
     rf"\b(?P<name>{'|'.join(sorted(_SPOTS, key=len, reverse=True))})(?:\]::new|::new)?\s?(?:\(|=\s?\()"
 )
@@ -89,7 +91,7 @@ _SAID = re.compile(
 _PASSWORD = re.compile(
     r"(?i)\bpassword\s{0,3}=?\s{0,3}\(?\s{0,3}[NE]?\\{0,3}['\"](?P<value>[^'\"\n\\]{3,200})\\{0,3}['\"]"
 )
-_STATEMENT = re.compile(r"(?i)\b(?:create|alter|user|role|login|set|grant|update|mapping|options)\b")
+_STATEMENT = re.compile(r"(?i)\b(?:create|alter|grant|set\s+password|update\s+[\w.`]+\s+set|options)\b")
 _INSERT = re.compile(r"(?i)insert\s+into\s+[\w.`\"\\]{1,60}\s*\((?P<columns>[^()]{3,400})\)\s*values\s*\(")
 
 # %% ../../nbs/20_clean/scrub_calls.ipynb #27887347
@@ -101,10 +103,18 @@ def find_sql(
     if "identified" in lowered:
         for match in _SAID.finditer(text):
             group = "value" if match["value"] else "bare"
-            if not is_placeholder(match[group]) and match[group].lower() not in (
-                "values",
-                "default",
-                "externally",
+            made = group == "value" or re.search(
+                r"(?i)\b(?:create|alter|grant)\b", text[max(0, match.start() - 100) : match.start()]
+            )
+            if (
+                made
+                and not is_placeholder(match[group])
+                and match[group].lower()
+                not in (
+                    "values",
+                    "default",
+                    "externally",
+                )
             ):
                 yield Finding(*match.span(group), "PASSWORD", "structure")
     if "password" in lowered:

@@ -9,7 +9,7 @@ __all__ = ['looks_random', 'find_prose']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, is_placeholder
+from .findings import Finding, Keywords, is_placeholder, spots
 from .judge import shape
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #b139ba6f
@@ -17,7 +17,7 @@ _LANGUAGE = re.compile(
     r"\d+(?:\.\d+)*-?[A-Za-z]{1,12}(?:-[a-z]+)*|(?i:sha|md|base|utf|aes|rsa|hs|rs|es|ed|x|v|ipv|p|h|oauth|http|web|log|ec|k|s)-?\d+(?:[-_/.][\w.-]+)*"
     r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[a-z0-9-]+\.)+[a-z]{2,6}(?:[:/].*)?|.*[=<>~!]=.*|#\d+|[a-z./-]+:\d+|[A-Z]{2,9}[-_]?\d{1,4}|\w+'\w{1,3}|~.*"
     r"|[A-Za-z]?[a-z]+(?:[-/][a-z]+)+|[a-z_]{2,}=.*|id_\w+|[A-Z][a-z]+\d?(?:[/&+][A-Z][a-z]+\d?)+|.*%[sdr]\b.*|&\w+;|@[a-z/.-]+|r/\w+|[a-z-]+/[\w./-]+"
-    r"|\W+|.*\.\w+\(.*"
+    r"|\W+|[^\[]*\].*|\w+@|\+?[A-Z_]+|[A-Z][\w.+-]*-\d[\w.-]*(?:-\w+)*|/.*|:.*|.*\\[a-z].*|\$.*|.*\*\*.*|.*\.\w+\(.*"
 )
 
 
@@ -36,15 +36,44 @@ def looks_random(
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #40a073c7
 _STRONG = (
-    r"pass(?:word|phrase|wd|code)\b|pwd?\b|passwort\b|kennwort\b|contraseña\b|mot de passe\b|mdp\b|wachtwoord\b|senha\b|hasł[oa]\b|clave\b|parola\b"
-    r"|heslo\b|lösenord\b|adgangskode\b|passord\b|salasana\b|jelszó\b|şifre\w*|парол\w+|密码|密碼|口令|パスワード|비밀번호|pass(?=\s?(?::|is\b|=))|pre-?shared[ -]?key\b"
+    r"pass(?:word|phrase|wd|code|wort|ord|e(?<=mot de passe))\b|pwd?\b|kennwort\b|contraseña\b|mdp\b|wachtwoord\b|senha\b|hasł[oa]\b|clave\b|parola\b"
+    r"|heslo\b|lösenord\b|adgangskode\b|salasana\b|jelszó\b|şifre\w*|парол\w+|密码|密碼|口令|パスワード|비밀번호|pass(?=\s?(?::|is\b|=))"
+    r"|(?<=shared )key\b|(?<=shared-)key\b"
 )
 _WEAK = (
-    r"(?:secret|private|encryption|signing|api|access|license|my|this|new)[ -]?key\b|(?<=the )key\b|(?:access |auth |bearer |api )?token\b"
-    r"|(?:client |webhook |shared )?secret\b|(?:snmp )?community(?: string)?\b|webhook secret\b"
+    r"key\b(?=\W)(?:(?<=secret.key)|(?<=private.key)|(?<=encryption.key)|(?<=signing.key)|(?<=api.key)|(?<=access.key)|(?<=license.key)"
+    r"|(?<=my.key)|(?<=this.key)|(?<=new.key)|(?<=the.key))|token\b|secret\b|community(?: string)?\b"
 )
-_NOUN = re.compile(
-    rf"(?i)(?:\b(?=[a-zşçhłöа-я])|(?=[^\x00-\u04ff]))(?:(?P<strong>{_STRONG})|(?P<weak>{_WEAK}))"
+_NOUN = re.compile(rf"(?i)(?:(?P<strong>{_STRONG})|(?P<weak>{_WEAK}))")
+_NOUNS = Keywords(
+    [
+        "pass",
+        "pw",
+        "kennwort",
+        "contrase",
+        "mdp",
+        "wachtwoord",
+        "senha",
+        "hasł",
+        "clave",
+        "parola",
+        "heslo",
+        "lösenord",
+        "adgangskode",
+        "salasana",
+        "jelsz",
+        "şifre",
+        "парол",
+        "密码",
+        "密碼",
+        "口令",
+        "パスワード",
+        "비밀번호",
+        "key",
+        "token",
+        "secret",
+        "community",
+    ]
 )
 _TELLS = re.compile(
     r"(?P<link>[*_)\]]{0,2}(?:\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?"
@@ -85,55 +114,148 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
 # %% ../../nbs/20_clean/scrub_prose.ipynb #41b45159
 _Q = r"[`\"'*(]{0,2}"
 _PAIR = re.compile(
-    rf"(?i)\b(?:log ?in|sign ?in|ssh|connect|authenticate|credentials?|creds|account|user(?:name)?|admin|use|with)\b[^\n]{{0,24}}?[\s(`\"'*]"
+    rf"(?i)(?:log ?in|sign ?in|ssh|credentials?|creds|account|user(?:name)?|admin)\b(?:[^\n/:]|:(?=\s)){{0,24}}?[\s(`\"'*]"
     rf"(?P<user>[\w.@-]{{2,40}}){_Q}(?:\s?/\s?|:\s?|\sand\s(?:password\s)?){_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
 )
 _WITH = re.compile(
-    rf"(?i)\b(?:log ?in|sign ?in|ssh|connect|authenticate|get in)\b(?:[^\n.]|\.(?=\w)){{0,60}}?\b(?:with|using)\s(?:the\s|password\s|pw\s){{0,2}}{_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
-    rf"|\buse\s{_Q}(?P<used>[^\s`\"'<>]{{6,80}}?){_Q}\s(?:to|for)\s(?:log|sign|ssh|connect|auth|the login|access)"
+    rf"(?i)(?:log ?in|sign ?in|ssh|connect|authenticate|get in)\b(?:[^\n.]|\.(?=\w)){{0,60}}?\b(?:with|using)\s(?:the\s|password\s|pw\s){{0,2}}"
+    rf"{_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
+)
+_USED = re.compile(rf"(?i)(?:\buse\s{_Q}|[\s(`\"'][\w.@-]{{2,40}}[:/])(?P<value>[^\s`\"'<>]{{6,80}}?){_Q}\Z")
+_LOGS = Keywords(
+    [
+        "login",
+        "log in",
+        "sign in",
+        "signin",
+        "ssh",
+        "connect",
+        "authenticate",
+        "get in",
+        "credential",
+        "creds",
+        "account",
+        "user",
+        "admin",
+    ]
+)
+_TO = Keywords(
+    f" {how} {what}" for how in ("to", "for") for what in ("log", "sign", "ssh", "connect", "auth", "access")
 )
 
 
-def _paired(text: str) -> Iterator[Finding]:
+def _paired(text: str, lowered: str) -> Iterator[Finding]:
     "Passwords beside a user's name, or with which somebody logs in."
-    for pattern in (_PAIR, _WITH):
-        at = 0
-        while match := pattern.search(text, at):
-            group = "value" if match["value"] else "used"
-            value, start = match[group].rstrip(".,;:)*"), match.start(group)
-            at = match.start() + 1
-            joined = pattern is _PAIR or re.search(r"[a-z][A-Z]|[_!]|\w-\w+-\d", value)
-            if looks_random(value, bool(joined) and "//" not in match[0]) and "://" not in match[0]:
-                yield Finding(start, start + len(value), "PASSWORD", "prose")
+    for at in spots(_LOGS.found(lowered), lowered):
+        if at and text[at - 1].isalnum():
+            continue
+        if match := _PAIR.match(text, at):
+            yield from _beside(match, match.start("value"), True)
+        if lowered[at] in "lscag" and (match := _WITH.match(text, at)):
+            yield from _beside(match, match.start("value"), False)
+    for at in spots(_TO.found(lowered), lowered):
+        begin = max(0, at - 130)
+        if match := _USED.search(text[begin:at]):
+            yield from _beside(match, begin + match.start("value"), False)
+
+
+def _beside(match: re.Match[str], start: int, named: bool) -> Iterator[Finding]:
+    "The value of a match, if it looks like a password and is no part of an address."
+    value = match["value"].rstrip(".,;:)*")
+    joined = named or re.search(r"[a-z][A-Z]|[_!]|\w-\w+-\d", value)
+    if "//" not in match[0] and looks_random(value, bool(joined)):
+        yield Finding(start, start + len(value), "PASSWORD", "prose")
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #8b849a98
 _CODE = re.compile(
-    r"(?i)\b(?:pin(?: code| number)?|otp|passcode|(?:2fa|mfa|verification|security|login|door|access|auth\w*|confirmation|one-time|sms|gate|unlock) ?code)\b"
+    r"(?i)(?:pin(?: code| number)?|otp|passcode|(?:2fa|mfa|verification|security|login|door|access|auth\w*|confirmation|one-time|sms|gate|unlock) ?code)\b"
     r"(?:\s(?:for|of)\s[\w ]{1,24}?)?(?:\s?[:=]|\sis|\swas)?(?:\snow)?:?\s[`\"'*]{0,2}(?P<value>(?!1234\b|0000\b|123456\b)\d{4,8}|\d{3}[ -]\d{3})(?![\w.:/-]\w|\w)"
 )
 _GROUPS = re.compile(
-    r"(?i)\b(?:licen[sc]e|product|serial|activation|registration|recovery|backup|cd|unlock)\b[^\n]{0,40}?(?:keys?|codes?|number)\b[^\n]{0,12}?"
+    r"(?i)(?:licen[sc]e|product|serial|activation|registration|recovery|backup|cd|unlock)\b[^\n]{0,40}?(?:keys?|codes?|number)\b[^\n]{0,12}?"
     r"(?-i:(?P<value>[A-Z0-9]{4,8}(?:-[A-Z0-9]{4,8}){1,9}|[a-z0-9]{4,10}-[a-z0-9]{4,10}))\b"
 )
 _PHRASE = re.compile(
-    r"(?i)\b(?:mnemonic|(?:seed|recovery|secret|backup|wallet)[ _-]?(?:phrase|words)|(?:12|24|twelve)[ -]words?)\b(?:\W{0,4}\s?is)?[\s:=\"'`]{1,8}"
+    r"(?i)(?:mnemonic|(?:seed|recovery|secret|backup|wallet)[ _-]?(?:phrase|words)|(?:12|24|twelve)[ -]words?)\b(?:\W{0,4}\s?is)?[\s:=\"'`]{1,8}"
     r"(?P<value>(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})\b"
 )
 _GRAMMAR = frozenset(["the", "and", "for", "are", "was", "were", "its", "his", "her", "they", "them"])
 _SEED = re.compile(
-    r"(?i)\b(?:totp|2fa|mfa|otp|authenticator)[ _-]?(?:secret|seed|key)\b(?:\s?[:=]|\sis)?\s[`\"']?(?P<value>[A-Z2-7]{16,64})\b"
+    r"(?i)(?:totp|2fa|mfa|otp|authenticator)[ _-]?(?:secret|seed|key)\b(?:\s?[:=]|\sis)?\s[`\"']?(?P<value>[A-Z2-7]{16,64})\b"
 )
 
 
-def _coded(text: str) -> Iterator[Finding]:
+_ANNOUNCED = (
+    (
+        "PIN",
+        _CODE,
+        Keywords(
+            [
+                "pin",
+                "otp",
+                "passcode",
+                "2fa",
+                "mfa",
+                "verification",
+                "security",
+                "login",
+                "door",
+                "access",
+                "auth",
+                "confirmation",
+                "one-time",
+                "sms",
+                "gate",
+                "unlock",
+            ]
+        ),
+    ),
+    (
+        "LICENSE_KEY",
+        _GROUPS,
+        Keywords(
+            [
+                "license",
+                "licence",
+                "product",
+                "serial",
+                "activation",
+                "registration",
+                "recovery",
+                "backup",
+                "unlock",
+            ]
+        ),
+    ),
+    (
+        "SEED_PHRASE",
+        _PHRASE,
+        Keywords(
+            [
+                "mnemonic",
+                "seed",
+                "recovery",
+                "secret",
+                "backup",
+                "wallet",
+                "12 word",
+                "24 word",
+                "12-word",
+                "24-word",
+            ]
+        ),
+    ),
+    ("TOTP_SEED", _SEED, Keywords(["totp", "2fa", "mfa", "otp", "authenticator"])),
+)
+
+
+def _coded(text: str, lowered: str) -> Iterator[Finding]:
     "Codes, licences and phrases after their names."
-    for kind, pattern in (
-        ("PIN", _CODE),
-        ("LICENSE_KEY", _GROUPS),
-        ("SEED_PHRASE", _PHRASE),
-        ("TOTP_SEED", _SEED),
-    ):
-        for match in pattern.finditer(text):
+    for kind, pattern, words in _ANNOUNCED:
+        for at in spots(words.found(lowered), lowered):
+            match = None if at and text[at - 1].isalnum() else pattern.match(text, at)
+            if not match:
+                continue
             value = match["value"]
             sentence = kind == "SEED_PHRASE" and _GRAMMAR & set(value.lower().split())
             digits = any(map(str.isdigit, value))
@@ -142,21 +264,15 @@ def _coded(text: str) -> Iterator[Finding]:
                 yield Finding(*match.span("value"), kind, "prose")
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #206b3cb6
-_WORDS = re.compile(r"pass|\bpw|kennwort|contrase|secret|token|key|login|log in|cred|community|wachtwoord|senha|sign in|account|clave|mdp|mot de|has[lł]o"
-                    r"|parola|heslo|lösenord|şifre|парол|密|口令|パス|비밀|adgangskode|salasana|jelsz|user|ssh|admin|use |connect")  # fmt: skip
-_CODED = re.compile(
-    r"\bpin\b|\botp\b|code|licen|serial|product key|mnemonic|phrase|words|2fa|mfa|totp|authenticator"
-)
-
-
 def find_prose(
     text: str,  # a decoded text
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # spans of values
     "Secrets that a sentence tells."
-    if _WORDS.search(lowered):
-        for noun in _NOUN.finditer(text):
-            yield from _told(text, noun)
-        yield from _paired(text)
-    if _CODED.search(lowered):
-        yield from _coded(text)
+    lowered = lowered if len(lowered) == len(text) else text  # a rare letter changes its length
+    for at in spots(_NOUNS.found(lowered), lowered):
+        if not at or not text[at - 1].isalnum() or text[at] > "\u04ff":
+            noun = _NOUN.match(text, at)
+            yield from _told(text, noun) if noun else ()
+    yield from _paired(text, lowered)
+    yield from _coded(text, lowered)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .findings import Finding, Keywords, is_placeholder
+from .findings import Finding, Keywords, is_placeholder, spots
 from .judge import plausible, secret_name, shape
 from .scrub_pipes import find_piped
 from .shell_words import Word, command_words, listed_words
@@ -127,23 +127,23 @@ def _read_table(table: str) -> dict[str, list[_Option]]:
 OPTIONS = _read_table(_TABLE)
 
 
-_WRITTEN = {f"{name}{tail}": name for name in OPTIONS for tail in (" ", ".exe ", "',", '",', '\\",')}
+_WRITTEN = {f"{name}{tail}": name for name in OPTIONS for tail in (" ", ".exe ")}
 _NAMES = Keywords(written.lower() for written in _WRITTEN)
+_LIST = re.compile(r"\[\s{0,20}\\?[\"'](?P<name>[\w./-]{1,60})(?=\\?[\"'],)")
 
 
 def _commands(text: str, lowered: str) -> Iterator[tuple[str, list[Word]]]:
     "Commands of the table in a text, each with the words behind its name."
     there = _NAMES.found(lowered)
     for written, name in _WRITTEN.items() if there else ():
-        at = text.find(written) if written.lower() in there else -1
-        while at >= 0:
+        for at in spots((written,), text) if written.lower() in there else ():
             if at == 0 or not (text[at - 1].isalnum() or text[at - 1] in "_.-"):
-                end = at + len(written) - 1
-                yield (
-                    name,
-                    listed_words(text, at + len(name)) if written[-1] == "," else command_words(text, end),
-                )
-            at = text.find(written, at + 1)
+                yield name, command_words(text, at + len(written) - 1)
+    for match in _LIST.finditer(text):
+        words = [Word(match["name"], *match.span("name")), *listed_words(text, match.end())]
+        for place, word in enumerate(words[:8]):
+            if (name := word.text.rpartition("/")[2]) in OPTIONS:
+                yield name, words[place + 1 :]
 
 # %% ../../nbs/20_clean/scrub_shell.ipynb #6f1d8e37
 def _trim(value: str, start: int) -> tuple[str, int]:
@@ -254,8 +254,25 @@ def _secret(value: str) -> bool:
     )
 
 # %% ../../nbs/20_clean/scrub_shell.ipynb #75fed5c6
-_GENERAL = re.compile(r"(?:(?<=[\s\"'`(,])--|(?<=\S[ \t])-|(?<=[ \t]{2})-|(?<=[ \t][\"'])-)(?=[\w.-]{0,48}(?:pass|pwd|pw|token|key|secret|psk|auth))(?P<name>[\w.-]+)"
-                      r"(?P<after>[= :]|\\?[\"'],)", re.I)  # fmt: skip
+_GENERAL = re.compile(r"-(?P<name>[A-Za-z][\w.-]{1,60})(?P<after>[= :]|\\?[\"'],)")
+
+
+def _optional(text: str) -> Iterator[tuple[str, int]]:
+    "Values of options of any command whose name says secret."
+    for match in _GENERAL.finditer(text):
+        if not secret_name(match["name"]):
+            continue
+        start, end = match.start() - (text[match.start() - 1 : match.start()] == "-"), match.end("name")
+        before = text[max(0, start - 2) : start]
+        if before[-1:] not in ("", *" \t\n\r\"'`(,") or (
+            start == match.start() and not re.fullmatch(r"\S[ \t]|[ \t]{2}|[ \t][\"']", before)
+        ):
+            continue
+        listed = match["after"].endswith(",")
+        head = Word(text[start:end], start, end)
+        yield from _general(
+            [head, *listed_words(text, end)[:1]] if listed else command_words(text, start)[:2] or [head]
+        )
 
 
 def find_shell(
@@ -266,17 +283,7 @@ def find_shell(
     found = list(find_piped(text, lowered))
     for name, words in _commands(text, lowered):
         found += _candidates(name, words)
-    for match in _GENERAL.finditer(text):
-        start = match.start("name") - (2 if text[match.start("name") - 2] == "-" else 1)
-        if match["after"].endswith(","):
-            found += _general(
-                [
-                    Word(text[start : match.end("name")], start, match.end("name")),
-                    *listed_words(text, match.end("name"))[:1],
-                ]
-            )
-        else:
-            found += _general(command_words(text, start)[:2] or [Word("", 0, 0)])
+    found += _optional(text)
     for value, start in found:
         if _secret(value):
             yield Finding(start, start + len(value), "PASSWORD", "structure")

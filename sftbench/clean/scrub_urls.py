@@ -73,7 +73,7 @@ def find_query(
 _HEADER = re.compile(
     r"(?i)\b(?P<name>(?:proxy-)?authorization|x-api-key|x-auth-token|x-access-token|x-vault-token|x-amz-security-token"
     r"|private-token|x-gitlab-token|x-csrf-token|x-xsrf-token|api-key|apikey|x-[\w-]{1,24}-(?:token|key|secret|signature(?:-256)?)"
-    r"|ocp-apim-subscription-key|circle-token|dd-api-key)\\?[\"']?(?:\s{0,3}(?::|=>|=|,)\s{0,3}|\s+(?=[\"']))\\?[fbr]?\\?[\"']?(?:sha\d+=)?"
+    r"|ocp-apim-subscription-key|circle-token|dd-api-key)\\?[\"']?(?:\s{0,3}(?::|=>|=|,)\s{0,3}|\s+(?=[\"']))(?:[fbr](?=[\"']))?\\?[\"']?(?:sha\d+=)?"
     r"(?:(?P<scheme>bearer|basic|token|apikey|api-key|digest|negotiate|ghapi|splunk|key|aws4-hmac-sha256)\s+)?"
     r"(?P<value>[^\s\"'`\\<>{}(),;]{8,})"
 )
@@ -125,7 +125,15 @@ def find_headers(
 
 def _random(value: str, floor: float = 3.0) -> bool:
     "Whether a value has digits and entropy and is no placeholder."
-    return entropy(value) > floor and any(map(str.isdigit, value)) and not is_placeholder(value)
+    return (
+        entropy(value) > floor
+        and any(map(str.isdigit, value))
+        and not is_placeholder(value)
+        and not _CODED.fullmatch(value)
+    )
+
+
+_CODED = re.compile(r"[\w.]+\[.*|[A-Z][A-Z_]+_\d+")
 
 
 def _crumbs(text: str, start: int, end: int) -> Iterator[Finding]:

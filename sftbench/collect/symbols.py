@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .names import Function, Names, Use, chain_of, imports_of
+from .names import Function, Names, Use, all_below, chain_of, children_of, imports_of
 
 # %% ../../nbs/10_collect/symbols.ipynb #c3fadf54
 class Parameter(msgspec.Struct):
@@ -73,21 +73,24 @@ class Module(msgspec.Struct):
     lines: list[str] = []  # of the file
 
 # %% ../../nbs/10_collect/symbols.ipynb #858ff643
-def _raises(node: ast.AST, condition: str = "") -> Iterator[Raise]:
+_INNER = Function | ast.ClassDef | ast.Lambda
+
+
+def _raises(node: ast.AST, test: ast.expr | None = None) -> Iterator[Raise]:
     "Errors raised below a node by name, those of nested functions left out."
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, Function | ast.ClassDef | ast.Lambda):
+    for child in children_of(node):
+        if isinstance(child, _INNER | ast.expr):
             continue
         if isinstance(child, ast.Raise) and child.exc is not None:
             named = child.exc.func if isinstance(child.exc, ast.Call) else child.exc
             if chain := chain_of(named):
-                yield Raise(".".join(chain), child.lineno, condition)
+                yield Raise(".".join(chain), child.lineno, _unparsed(test))
         elif isinstance(child, ast.If):
             for part in child.body:
-                yield from _raises(ast.Module([part], []), ast.unparse(child.test))
-            yield from _raises(ast.Module(child.orelse, []), condition)
+                yield from _raises(ast.Module([part], []), child.test)
+            yield from _raises(ast.Module(child.orelse, []), test)
         else:
-            yield from _raises(child, condition)
+            yield from _raises(child, test)
 
 
 def _comments(text: str) -> dict[int, str]:
@@ -109,6 +112,15 @@ def _alone(found: list[tuple[Parameter, int]], comments: dict[int, str]) -> list
         if lines.count(line) == 1:
             parameter.comment = comments.get(line, "")
     return [parameter for parameter, _ in found]
+
+
+def _dedented(lines: list[str]) -> str:
+    "Lines without the indentation of the first; one that starts further left (text, a comment) stays."
+    text = textwrap.dedent("\n".join(lines))
+    if not text[:1].isspace():
+        return text
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    return "\n".join(line.removeprefix(indent) for line in lines)
 
 
 def _unparsed(node: ast.expr | None) -> str:
@@ -154,9 +166,9 @@ def _traits(node: Function | ast.ClassDef) -> list[str]:
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
     "Everything below a node that is not inside a nested function."
-    for child in ast.iter_child_nodes(node):
+    for child in children_of(node):
         yield child
-        if not isinstance(child, Function | ast.Lambda | ast.ClassDef):
+        if not isinstance(child, _INNER):
             yield from _own_nodes(child)
 
 # %% ../../nbs/10_collect/symbols.ipynb #cea0d927
@@ -182,10 +194,10 @@ class _File(msgspec.Struct):
             kind="class" if is_class else "method" if owner else "function",
             lines=(first, last),
             body=rest[0].lineno if rest else last + 1,
-            source=textwrap.dedent("\n".join(self.lines[first - 1 : last])),
+            source=_dedented(self.lines[first - 1 : last]),
             docstring=(documented or "").strip(),
             traits=_traits(node),
-            statements=sum(isinstance(part, ast.stmt) for top in rest for part in ast.walk(top)),
+            statements=sum(isinstance(part, ast.stmt) for top in rest for part in all_below(top)),
         )
         return self._class(found, node) if is_class else self._function(found, node, owner)
 

@@ -180,7 +180,7 @@ def _check_choice(check: _Check, value: Any, kind: str, path: tuple[Any, ...]) -
 
 # %% ../../nbs/00_core/spec.ipynb #fcf517f8
 _TOP = {"run": "str", "seed": "Count", "model": "str", "template": "str | None", "use": "Paths",
-        "teachers": "dict[str, Any]", "secrets": "list[str]"}  # fmt: skip
+        "teachers": "dict[str, Any]", "secrets": "Paths"}  # fmt: skip
 
 
 def _check_together(
@@ -218,8 +218,18 @@ def _check_steps(check: _Check, steps: Any, spec: Spec) -> None:
             info = step_info(name)
             checked = _check_options(check, options, info.options, info.choices, (*path, name), name)
             _check_together(check, info, checked, spec.steps, (*path, name))
-            common = {key: getattr(spec, key) for key in ("model", "template") if key in info.options}
-            spec.steps.append(StepSpec(f"{index + 1:02d}_{name}", name, common | checked))
+            spec.steps.append(
+                StepSpec(f"{index + 1:02d}_{name}", name, _common(spec, info, checked) | checked)
+            )
+
+
+def _common(spec: Spec, info: StepInfo, options: dict[str, Any]) -> dict[str, Any]:
+    "What the top of a spec gives to a step that has an option of that name, unless it is one of a few words."
+    free = {name for name, option in info.options.items() if "Literal" not in option.type}
+    given = {key: getattr(spec, key) for key in ("model", "template", "secrets") if key in free}
+    if spec.secrets and info.name == "collect":
+        options["scrub"] = {"secrets": spec.secrets} | (options.get("scrub") or {})
+    return {key: value for key, value in given.items() if value}
 
 
 def _check_top(check: _Check, document: dict[str, Any]) -> Spec:
@@ -237,6 +247,13 @@ def _check_top(check: _Check, document: dict[str, Any]) -> Spec:
             check.missing = True
             check.say(
                 ("use",), f"{place!r} is no file.", "Name a notebook or a Python file with your components."
+            )
+    for place in spec.secrets:
+        if not locate(place).is_file():
+            check.say(
+                ("secrets",),
+                f"{place!r} is no file.",
+                "Name files that hold secrets: env files, JSON, or one value a line.",
             )
     if not re.fullmatch(r"[\w.-]+", str(spec.run)):
         check.say(("run",), f"{spec.run!r} cannot name a folder.", "Use letters, digits, '.', '_' and '-'.")

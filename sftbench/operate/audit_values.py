@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['SHORTEST', 'FLOOR', 'scrub_options', 'known_to', 'Derived', 'derive', 'public', 'is_word']
 
-# %% ../../nbs/90_operate/audit_values.ipynb #d7a1e76d
+# %% ../../nbs/90_operate/audit_values.ipynb #3eabc745
 import inspect
+import io
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from ..core.registry import component
 from ..core.spec import StepSpec
 from ..core.system import share
 
-# %% ../../nbs/90_operate/audit_values.ipynb #51d63d54
+# %% ../../nbs/90_operate/audit_values.ipynb #8372fbbf
 SHORTEST = 8  # characters of a value
 FLOOR = 2.2  # bits of entropy a character
 
@@ -65,7 +67,8 @@ def derive(
     "Collect a step's sources again and find what scrubbing replaces everywhere."
     options = scrub_options(step)
     scope = Scope(options["personal"], options["keep_ips"], options["keep_hosts"], options["model"] == "on")
-    with collecting_unreadable():
+    quiet = io.StringIO()  # what sources and scrubbing say was said when the run collected
+    with collecting_unreadable(), redirect_stderr(quiet), redirect_stdout(quiet):
         samples = list(component("verb", "collect")([], sources=step.options["sources"]))
         _, _, plan, _ = prepare(samples, scope, options["known_values"], options["secrets"])
     find_leaf.cache_clear()
@@ -73,7 +76,7 @@ def derive(
     kept = {v: kind for v, kind in values.items() if len(v) >= SHORTEST and entropy(v) >= FLOOR}
     return Derived(kept, {sample.key for sample in samples})
 
-# %% ../../nbs/90_operate/audit_values.ipynb #0b2d4ea0
+# %% ../../nbs/90_operate/audit_values.ipynb #73120330
 _VOCABULARY = frozenset(("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model"))
 
 

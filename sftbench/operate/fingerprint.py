@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..clean.known import harvest_known
 from ..core.params import must_exist, step_info
 from ..core.registry import components, exported_source
 from ..core.spec import StepSpec
@@ -169,6 +170,8 @@ def _places(step: StepSpec) -> Iterator[str]:
         option = info.options.get(name)
         if option and value is not None and must_exist(option.type):
             yield from value if isinstance(value, list) else [value]
+        if name == "scrub" and isinstance(value, dict):
+            yield from value.get("secrets") or []
         kind = info.choices.get(name)
         if kind and isinstance(value, dict):
             known = components(kind)
@@ -194,6 +197,15 @@ def packages(
     return {name for step in steps for name in _reached(step)[1]} | {"papermill", "plotly"}
 
 
+def _harvest(step: StepSpec) -> str:
+    "A digest of the values that `known_values: auto` finds in files; the environment changes too often to count."
+    options = step.options.get("scrub") if step.step == "collect" else step.options
+    if not isinstance(options, dict) or options.get("known_values") != "auto":
+        return ""
+    found = sorted(harvest_known(Path.cwd(), Path.home(), personal=options.get("personal", True)).items())
+    return hashlib.blake2b(msgspec.json.encode(found), digest_size=16).hexdigest()
+
+
 def fingerprint(
     step: StepSpec,  # the step, options resolved
     seed: int,  # the run's seed
@@ -214,6 +226,7 @@ def fingerprint(
         },
         "use": {path.name: exported_source(path) for path in use},
         "versions": versions(foreign),
+        "known": _harvest(step),
         "places": {place: place_state(place) for place in sorted(set(map(str, _places(step))))},
     }
     return hashlib.blake2b(msgspec.json.encode(parts, order="sorted"), digest_size=16).hexdigest()
