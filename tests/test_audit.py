@@ -110,6 +110,12 @@ def in_base64(shift: int) -> Plant:
     return plant
 
 
+def in_lines_of_base64(folder: Path, value: str) -> None:
+    text = base64.encodebytes(f"{'x' * 40}{value}{'y' * 40}".encode()).decode()
+    (folder / "mail.txt").write_text(text)
+    (folder / "samples.jsonl").write_text(json.dumps({"output": text}))
+
+
 def in_base64_for_urls(folder: Path, value: str) -> None:
     (folder / "blob.txt").write_text(base64.urlsafe_b64encode(f"user:{value}".encode()).decode())
 
@@ -182,7 +188,7 @@ def in_hexadecimal(folder: Path, value: str) -> None:
 PLACES = [
     in_an_output, in_a_shown_table, in_papermill_parameters, in_injected_parameters, in_a_plotly_page,
     in_a_figure_of_a_notebook, in_the_report_page, in_a_log, in_an_error_message, *(in_base64(n) for n in range(3)),
-    in_base64_for_urls, in_base64_of_utf_16, in_a_url, in_json, in_json_in_json, in_an_adapter_card, in_an_adapter,
+    in_lines_of_base64, in_base64_for_urls, in_base64_of_utf_16, in_a_url, in_json, in_json_in_json, in_an_adapter_card, in_an_adapter,
     in_a_hidden_file, in_gzip, in_the_second_part_of_a_gzip, in_bzip2, in_xz, in_a_zip, in_utf_16_with_a_mark,
     in_utf_16_without_one, in_hexadecimal,
 ]  # fmt: skip
@@ -416,9 +422,10 @@ def test_records_that_left_their_source_make_an_audit_incomplete(tmp_path: Path)
 def test_what_cannot_be_opened_is_named(outputs: Path) -> None:
     (outputs / "small" / "signatures.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
     (outputs / "small" / "cut.gz").write_bytes(gzip.compress(os.urandom(999))[:500])
+    (outputs / "small" / "elsewhere").symlink_to(outputs)
     report = audit_run(outputs / "small")
-    assert report.closed.keys() == {"signatures.parquet", "cut.gz"} and report.status == "clean"
-    assert "signatures.parquet: searched as bytes only" in audit_table(report)
+    assert report.closed.keys() == {"signatures.parquet", "cut.gz", "elsewhere"} and report.status == "clean"
+    assert "signatures.parquet: not searched whole" in audit_table(report)
 
 
 def test_only_the_spec_turns_an_audit_off(outputs: Path) -> None:

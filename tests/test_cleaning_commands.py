@@ -110,3 +110,12 @@ def test_an_audit_fails_a_run_that_holds_a_secret_and_passes_it_when_it_is_gone(
     assert done.returncode == 1 and "notes.log" in done.stdout and value not in done.stdout + done.stderr
     (tmp_path / "outputs" / "one" / "notes.log").unlink()
     assert sftbench("audit", "one", cwd=tmp_path).returncode == 0
+
+
+def test_doctor_says_what_is_wrong_with_a_file_and_how_to_mend_it(told: Path):
+    told.write_bytes(told.read_bytes() + b'{"messages": [,]}\n')
+    done = sftbench("doctor", told.name, cwd=told.parent)
+    assert done.returncode == 1 and "line 2" in done.stdout and f"sftbench repair {told.name}" in done.stdout
+    (told.parent / "empty").mkdir()
+    assert sftbench("doctor", told.parent / "empty").returncode == 1
+    assert sftbench("doctor", "bundled:samples.jsonl").returncode == 0

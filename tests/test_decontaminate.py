@@ -284,7 +284,7 @@ def test_no_samples_and_empty_ones_pass(quiz, tmp_path):
 # Properties
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(some.text(some.sampled_from("aBé\u0301İß _.-\n\t日\u00a0\u2028x1"), max_size=40))
 def test_every_word_has_its_characters(text):
     places = word_places(text)
@@ -296,7 +296,7 @@ def test_every_word_has_its_characters(text):
 WORDS = some.lists(some.sampled_from([f"w{n}" for n in range(5)]), min_size=1, max_size=30)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(some.lists(WORDS, min_size=1, max_size=5), some.lists(WORDS, min_size=1, max_size=4))
 def test_the_lookup_is_brute_force(asked, given_texts):
     units = make_units([Item(f"q{n}", "set", " ".join(one)) for n, one in enumerate(asked)])

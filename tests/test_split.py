@@ -548,6 +548,7 @@ def test_a_report_is_json_with_names():
 # Properties
 
 
+@settings(deadline=None)
 @given(some.integers(0, 400), some.lists(some.integers(1, 20), min_size=3, max_size=3))
 def test_largest_remainder_is_within_one(total, weights):
     ratios = {name: weight / sum(weights) for name, weight in zip(SPLITS, weights, strict=True)}
@@ -556,6 +557,7 @@ def test_largest_remainder_is_within_one(total, weights):
     assert all(abs(counts[name] - share * total) < 1 for name, share in ratios.items())
 
 
+@settings(deadline=None)
 @given(some.dictionaries(some.text("abcdef", min_size=1, max_size=2), some.integers(1, 60), max_size=8))
 def test_quotas_agree_in_rows_and_sums(sizes):
     ratios = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -567,7 +569,7 @@ def test_quotas_agree_in_rows_and_sums(sizes):
         assert all(row[name] >= 0 for row in table.values())
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(some.lists(some.tuples(some.sampled_from("ab"), some.integers(1, 9)), min_size=1, max_size=40))
 def test_filling_leaves_nothing_out_and_train_never_empty(rows):
     parts = [Counter({stratum: size}) for stratum, size in rows]
@@ -587,7 +589,7 @@ def test_filling_leaves_nothing_out_and_train_never_empty(rows):
 WORDS = some.lists(some.sampled_from([f"w{n}" for n in range(14)]), max_size=10)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(some.lists(WORDS, max_size=12), some.sampled_from([0.3, 0.5, 0.8, 1.0]))
 def test_the_set_join_is_brute_force(texts, share):
     sets = [set(words) for words in texts]
@@ -605,7 +607,7 @@ def test_the_set_join_is_brute_force(texts, share):
     assert joined.members() == connected.members()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(some.lists(some.integers(1, 6), min_size=1, max_size=30), some.randoms(use_true_random=False))
 def test_pins_stay_whatever_is_added(sizes, rng):
     parts = [[Sample(key=f"{n}-{k}", messages=[]) for k in range(size)] for n, size in enumerate(sizes)]

@@ -31,7 +31,7 @@ class AuditHit(NamedTuple):
     form: str  # plain, json, url, html, hex, base64, utf-16, name; what is unpacked stands before it: `gzip:`
     offset: int  # bytes from the start of the (unpacked) data
 
-# %% ../../nbs/20_clean/audit.ipynb #fac8e867
+# %% ../../nbs/20_clean/audit.ipynb #e763a11b
 _LARGEST = 1 << 28  # bytes that one compressed part may unpack to
 
 
@@ -99,7 +99,7 @@ def unpacked(
                 return Packed(name, read, f"its {name} data is damaged or encrypted")
     return None
 
-# %% ../../nbs/20_clean/audit.ipynb #1c6b0a3b
+# %% ../../nbs/20_clean/audit.ipynb #3dfdd222
 _CODED = re.compile(rb"(?:H4sI|eJ[w-z]|eAE|eN[o-r])[A-Za-z0-9+/_-]{16,}={0,2}")  # gzip or zlib in base64
 
 
@@ -121,6 +121,12 @@ def _parts(data: bytes | mmap.mmap) -> Iterator[tuple[str, bytes]]:
         yield whole.name, whole.data
     yield from (("gzip", part) for part in _coded_parts(data))
 
+# %% ../../nbs/20_clean/audit.ipynb #84d9b3c9
+_WRAPPED = re.compile(
+    rb"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,76}(?:(?:\\+r)?\\+n|\r?\n)[ \t]*)+[A-Za-z0-9+/]+={0,2}"
+)
+_BREAK = re.compile(rb"(?:\\+r)?\\+n|\s+")
+
 
 def search_bytes(
     data: bytes | mmap.mmap,  # of a file
@@ -129,11 +135,18 @@ def search_bytes(
 ) -> Iterator[tuple[str, str, int]]:  # value, form, offset
     "Where values stand in data."
     yield from needles.find(data)
-    for name, part in _parts(data) if depth else ():
+    parts = list(_parts(data)) if depth else []
+    for match in _WRAPPED.finditer(data):
+        joined = _BREAK.sub(b"", match[0])
+        yield from (
+            (value, form, match.start()) for value, form, _ in needles.find(joined) if form == "base64"
+        )
+        parts += [("gzip", part) for part in _coded_parts(joined)] if depth else []
+    for name, part in parts:
         for value, form, offset in search_bytes(part, needles, depth - 1):
             yield value, f"{name}:{form.rpartition(':')[2]}", offset
 
-# %% ../../nbs/20_clean/audit.ipynb #e3d7d9ed
+# %% ../../nbs/20_clean/audit.ipynb #385a2024
 def files_below(
     folder: Path,  # of a run; or one file
 ) -> list[Path]:  # sorted; hidden ones too, links left out

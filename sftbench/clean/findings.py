@@ -103,7 +103,9 @@ class Keywords:
         self.words = list(dict.fromkeys(words))
         self._short = [word for word in self.words if len(word) < 3]
         self._long = [word for word in self.words if len(word) >= 3]
-        self._marks = np.array([int(trigrams(word.encode())[0]) for word in self._long], dtype=np.uint16)
+        codes = [trigrams(word.encode()) for word in self._long]
+        marks = [[code[0], code[len(code) // 2], code[-1]] for code in codes]
+        self._marks = np.array(marks, dtype=np.uint16).reshape(-1, 3).T
 
     def found(
         self,
@@ -113,7 +115,7 @@ class Keywords:
         short = {word for word in self._short if word in lowered}
         if len(lowered) < 300:
             return short | {word for word in self._long if word in lowered}
-        near = np.flatnonzero(present(lowered)[self._marks])
+        near = np.flatnonzero(present(lowered)[self._marks].all(axis=0))
         return short | {self._long[place] for place in near if self._long[place] in lowered}
 
 

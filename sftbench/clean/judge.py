@@ -120,7 +120,7 @@ def shape(
 
 # %% ../../nbs/20_clean/judge.ipynb #971f8d4d
 _SAYS = re.compile(
-    r"(?i)passw|passwd|passphrase|secret|token|api.?key|credential|getpass|pass$|exist|^test|%s|_key$|^key_|username|login"
+    r"(?i)passw|passwd|passphrase|secret|token|api.?key|credential|python|incorrect|getpass|pass$|exist|^test|%s|_key$|^key_|username|login"
 )
 
 
@@ -143,7 +143,7 @@ def plausible(
         return quoted and kind == "PASSWORD" and len(value) >= 6 and value.isdigit()
     if seen in ("placeholder", "phrase", "path") or (seen == "code" and not (quoted and _odd(value))):
         return False
-    if seen in ("word", "name") and _SAYS.search(value):
+    if seen in ("word", "name", "code") and _SAYS.search(value):
         return False
     if kind == "PASSWORD":
         digits = any(map(str.isdigit, value))

@@ -33,12 +33,14 @@ def compiled(
     return numba.njit(function, cache=True, nogil=True)
 
 
-@intrinsic
-def _low_bit(typing_context: Any, value: Any) -> Any:
-    "The place of the lowest bit that is set, one machine instruction."
+def _trailing_zeros(typing_context: Any, value: Any) -> Any:
+    "The place of the lowest bit that is set, as one machine instruction."
     return types.uint64(types.uint64), lambda context, builder, signature, arguments: builder.cttz(
         arguments[0], context.get_constant(types.boolean, False)
     )
+
+
+_low_bit: Any = intrinsic(_trailing_zeros)
 
 # %% ../../nbs/20_clean/kernels.ipynb #8584c60e
 @compiled

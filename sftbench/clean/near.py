@@ -173,7 +173,7 @@ class NearTexts:
         "What pairs join, in order of their first text; groups of two and more."
         texts, places = np.unique(self.pairs(enough=True).pairs, return_inverse=True)
         joined = Components(len(texts))
-        joined.join_all(places.reshape(-1, 2).tolist())
+        joined.join_all(zip(*places.reshape(-1, 2).T.tolist(), strict=True))
         return [texts[members].tolist() for members in joined.members().values()]
 
     def similarities(self, pairs: np.ndarray) -> np.ndarray:

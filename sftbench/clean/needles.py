@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['byte_forms', 'Needles']
 
-# %% ../../nbs/20_clean/needles.ipynb #c92386ae
+# %% ../../nbs/20_clean/needles.ipynb #8d2805b9
 import base64
 import json
 import mmap
@@ -16,7 +16,7 @@ import numpy as np
 
 from .propagate import forms
 
-# %% ../../nbs/20_clean/needles.ipynb #59e32e55
+# %% ../../nbs/20_clean/needles.ipynb #99a4995b
 _IN_HTML = (
     "&<>",
     "<>/",
@@ -51,7 +51,7 @@ def _cores(raw: bytes) -> Iterator[bytes]:
         coded = base64.b64encode(b"\0" * shift + raw)
         yield coded[(0, 2, 3)[shift] : (len(raw) + shift) * 8 // 6]
 
-# %% ../../nbs/20_clean/needles.ipynb #9a6f78d1
+# %% ../../nbs/20_clean/needles.ipynb #b8b4a33f
 def byte_forms(
     value: str,  # at least four bytes of UTF-8
     shortest: int = 6,  # fewest characters from which encoded forms are safe to look for
@@ -71,7 +71,7 @@ def byte_forms(
     found.setdefault(raw.hex().upper().encode(), "hex")
     return found
 
-# %% ../../nbs/20_clean/needles.ipynb #3c1f2a21
+# %% ../../nbs/20_clean/needles.ipynb #1336db32
 _BITS = 22  # of the table: 4 MB
 _CHUNK = 1 << 22  # bytes that are looked at together
 _ODD = {8: 0x9E3779B97F4A7C15, 4: 0x9E3779B1}  # spread the words of 8 and of 4 bytes over the table
@@ -128,7 +128,7 @@ class Needles:
                 yield value, name, place
                 return
 
-# %% ../../nbs/20_clean/needles.ipynb #9db337c3
+# %% ../../nbs/20_clean/needles.ipynb #e5100126
 def _hashed(words: np.ndarray, width: int) -> np.ndarray:
     "The place of each word in the table."
     odd = np.array(_ODD[width], words.dtype)

@@ -9,7 +9,7 @@ __all__ = ['find_calls', 'find_sql', 'find_code']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, is_placeholder
+from .findings import Finding, Keywords, is_placeholder, spots
 from .judge import secret_name, shape
 
 # %% ../../nbs/20_clean/scrub_calls.ipynb #bebad990
@@ -38,8 +38,9 @@ for _row in _PLACES.strip().splitlines():
 _SAYS = re.compile(
     r"(?i)^[a-z_. -]*(?:pass|exist|secret|token|user|name|login|wrong|invalid|test)[a-z_. -]*$"
 )
+_CALLS = Keywords(name.lower() for name in _SPOTS)
 _CALL = re.compile(
-    rf"\b(?P<name>{'|'.join(sorted(_SPOTS, key=len, reverse=True))})(?:\]::new|::new)?\s?(?:\(|=\s?\()"
+    rf"(?P<name>{'|'.join(sorted(_SPOTS, key=len, reverse=True))})(?:\]::new|::new)?\s?(?:\(|=\s?\()"
 )
 _ARGUMENT = re.compile(
     r"\s{0,20}(?:[bfruN]?\\{0,3}\"(?P<double>[^\"\\\n]*)\\{0,3}\"|[bfruN]?\\{0,3}'(?P<single>[^'\\\n]*)\\{0,3}'"
@@ -64,7 +65,11 @@ def find_calls(
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # spans of literals
     "Passwords among the arguments of calls."
-    for match in _CALL.finditer(text) if "(" in text else ():
+    lowered = lowered if len(lowered) == len(text) else text  # a rare letter changes its length
+    for at in spots(_CALLS.found(lowered), lowered) if "(" in text else ():
+        match = None if at and (text[at - 1].isalnum() or text[at - 1] == "_") else _CALL.match(text, at)
+        if not match:
+            continue
         before = text[max(0, match.start() - 12) : match.start()]
         if (
             _NAMED.get(match["name"], "") not in before

@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .findings import Finding, Keywords, Rule, Rules, apply_rules, entropy, is_placeholder
+from sftbench.clean.findings import (
+    Finding,
+    Keywords,
+    Rule,
+    Rules,
+    apply_rules,
+    entropy,
+    is_placeholder,
+    spots,
+)
 from .judge import secret_name, shape
 
 # %% ../../nbs/20_clean/scrub_configs.ipynb #3edaef5b
@@ -115,9 +124,27 @@ def _begins(text: str, at: int) -> bool:
 
 # %% ../../nbs/20_clean/scrub_configs.ipynb #b37ed99a
 _SETTER = re.compile(
-    r"\b(?:ENV|ARG|SetEnv|setenv|setx|env|fastcgi_param|passenger_env_var|uwsgi_param|set -\w+|kv put|export)\s+(?P<name>[\w/.-]{3,60})[ \t]+"
-    r"\\{0,3}[\"']?(?P<value>[^\s\"'\\;&|]{4,200})|#define\s+(?P<define>\w{3,60})\s+\\{0,3}\"(?P<text>[^\"\n\\]{4,200})"
-    r"|^[ \t+-]*(?P<caps>[A-Z][A-Z0-9_]{3,40})[ \t]+\\?[\"'](?P<quoted>[^\"'\n\\]{4,200})\\?[\"'][ \t]*$",
+    r"(?:(?i:ENV|ARG|setenv|setx|fastcgi_param|passenger_env_var|uwsgi_param|set -\w+|kv put)|export)\s+(?P<name>[\w/.-]{3,60})[ \t]+"
+    r"\\{0,3}[\"']?(?P<value>[^\s\"'\\;&|]{4,200})|#define\s+(?P<caps>\w{3,60})\s+\\{0,3}\"(?P<quoted>[^\"\n\\]{4,200})"
+)
+_STARTS = Keywords(
+    [
+        "env ",
+        "arg ",
+        "setenv ",
+        "setx ",
+        "fastcgi_param",
+        "passenger_env_var",
+        "uwsgi_param",
+        "set -",
+        "kv put ",
+        "export ",
+        "#define ",
+    ]
+)
+_CAPITALS = re.compile(r"(?:PASS|PASSWORD|PSK|KEY|TOKEN|SECRET|PWD)[ \t]+\\?[\"']")
+_CAPS = re.compile(
+    r"^[ \t+-]*(?P<name>(?P<caps>[A-Z][A-Z0-9_]{3,40}))[ \t]+\\?[\"'](?P<value>(?P<quoted>[^\"'\n\\]{4,200}))\\?[\"'][ \t]*$",
     re.M,
 )
 
@@ -127,14 +154,17 @@ def find_setters(
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # spans of values
     "Values of directives that set a variable."
-    if not any(
-        word in lowered
-        for word in ("env", "#define", "arg ", "_param", "setx", "set -", "kv put", "pass", "psk")
-    ):
-        return
-    for match in _SETTER.finditer(text):
-        group = next(g for g in ("value", "text", "quoted") if match[g])
-        kind, value = secret_name(match["name"] or match["define"] or match["caps"]), match[group]
+    lowered = lowered if len(lowered) == len(text) else text  # a rare letter changes its length
+    there = _STARTS.found(lowered)
+    matches = [
+        _SETTER.match(text, at)
+        for at in spots(there, lowered)
+        if text[at - 1 : at] in ("", *" \t\n\"'`+-→:@n")
+    ]
+    matches += _CAPS.finditer(text) if _CAPITALS.search(text) else []
+    for match in filter(None, matches):
+        group = "value" if match["value"] else "quoted"
+        kind, value = secret_name(match["name"] or match["caps"]), match[group]
         if (
             kind
             and shape(value) in ("mixed", "name", "word")

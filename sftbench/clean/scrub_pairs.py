@@ -9,7 +9,7 @@ __all__ = ['find_markup', 'find_objects', 'find_fallbacks', 'find_pairs']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding
+from .findings import Finding, Keywords, spots
 from .judge import plausible, secret_name, shape
 
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #bf600273
@@ -51,25 +51,30 @@ def _named(name: str, match: re.Match[str]) -> Iterator[Finding]:
 _Q = r"\\{0,3}[\"']?"
 _NEWLINE = r"(?:[ \t,]|\\?\r?\n(?:[\w./-]{1,60}:\d+[:-]|[ \t]*\d{1,6}[→:|\t]|[-+>|])?|\\n){0,40}?"
 _OBJECT = re.compile(
-    rf"(?i){_Q}\b(?:name|key|variable|parameterkey)\b{_Q}[ ]?[:= ][ ]?{_Q}(?P<name>[\w.-]{{3,60}}){_Q}(?:[ ]?\{{)?{_NEWLINE}"
+    rf"(?i)(?:name|key|variable|parameterkey)\b{_Q}[ ]?[:= ][ ]?{_Q}(?P<name>[\w.-]{{3,60}}){_Q}(?:[ ]?\{{)?{_NEWLINE}"
     rf"{_Q}\b(?:value|parametervalue|default)\b{_Q}[ ]{{0,8}}[:=][ ]{{0,8}}{_Q}(?P<value>[^\s\"',}}\\]{{4,400}})"
 )
 
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #60a8710e
+_EDGES = ("", *" \t\n\"'{,([+-r")
+
+
 def find_objects(
     text: str,  # a decoded text
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # spans of values
     "Values that stand beside a name."
+    lowered = lowered if len(lowered) == len(text) else text  # a rare letter changes its length
     if "value" in lowered or "default" in lowered:
-        for match in _OBJECT.finditer(text):
-            kind = secret_name(match["name"])
-            if kind and plausible(match["value"], kind, quoted=True):
+        for at in spots(("name", "key", "variable"), lowered):
+            match = _OBJECT.match(text, at) if text[at - 1 : at] in _EDGES else None
+            kind = secret_name(match["name"]) if match else ""
+            if match and kind and plausible(match["value"], kind, quoted=True):
                 yield Finding(*match.span("value"), kind, "structure")
 
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #00c69ff0
 _FALLBACK = re.compile(
-    r"(?:[\"'](?P<name>[\w.#=\[\] -]{3,60})\\{0,3}[\"']|\benv\.(?P<env>\w{3,60}))[\])]{0,2}\s{0,4}"
+    r"(?:[\"'](?P<name>[\w.#=\[\] -]{3,60})\\{0,3}[\"']|env\.(?P<env>\w{3,60}))[\])]{0,2}\s{0,4}"
     r"(?:,|\bor\b|\|\||\?\?|\?:|\.send_keys\()\s{0,4}(?:[\w.]{1,30}\s?=\s?[\w.]{1,30}\s?,\s{0,4}){0,4}(?:default\s?=\s?)?"
     r"[bfru]?\\{0,3}[\"'](?P<value>[^\"'\n\\]{4,200})\\{0,3}[\"']"
 )
@@ -78,14 +83,23 @@ _SETS = re.compile(
 )
 
 
+_HINTS = Keywords(["pass", "pw", "psk", "token", "secret", "key", "salt", "credential"])
+
+
 def find_fallbacks(
     text: str,  # a decoded text
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # spans of values
     "Literals that follow a name in quotes."
-    if not any(word in lowered for word in ("pass", "token", "secret", "key", "pw", "salt")):
-        return
-    for match in _FALLBACK.finditer(text):
+    lowered = lowered if len(lowered) == len(text) else text  # a rare letter changes its length
+    done = 0
+    for at in sorted(spots(_HINTS.found(lowered), lowered)):
+        before = text[max(0, at - 60) : at]
+        begin = max(before.rfind('"'), before.rfind("'"), before.rfind("env."))
+        match = _FALLBACK.match(text, at - len(before) + begin) if begin >= 0 and at >= done else None
+        if not match:
+            continue
+        done = match.end()
         kind, value = secret_name((match["name"] or match["env"]).strip("#[]-. ")), match["value"]
         around = text[max(0, match.start() - 24) : match.start("value")]
         if kind and (shape(value) == "mixed" or _SETS.search(around)) and plausible(value, kind, quoted=True):

@@ -11,14 +11,15 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, entropy, is_placeholder
+from .findings import Finding, entropy, is_placeholder, spots
 
 # %% ../../nbs/20_clean/scrub_urls.ipynb #f40bd85c
-_INFO = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}:/{2}(?P<info>[^\s/?'\"<>`\\|]{1,300})@(?=[\w.\[$%{-])")
-_DATABASE = r"(?:postgres(?:ql)?|mysql|mongodb(?:\+srv)?|rediss?|amqps?|ftp|smtps?|jdbc:\w+)"
-_INFO_SLASH = re.compile(
-    rf"(?i)\b{_DATABASE}://(?P<user>[^\s/:@'\"<>]{{0,60}}):(?P<value>[^\s'\"<>@]{{3,120}})@[\w.-]+"
+_SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}\Z")
+_INFO = re.compile(r"://(?P<info>[^\s/?'\"<>`\\|]{1,300})@(?=[\w.\[$%{-])")
+_DATABASE = re.compile(
+    r"(?i)(?:postgres(?:ql)?|mysql|mongodb(?:\+srv)?|rediss?|amqps?|ftp|smtps?|jdbc:\w+)\Z"
 )
+_INFO_SLASH = re.compile(r"://(?P<user>[^\s/:@'\"<>]{0,60}):(?P<value>[^\s'\"<>@]{3,120})@[\w.-]+")
 
 
 def find_userinfo(
@@ -26,18 +27,28 @@ def find_userinfo(
     lowered: str,  # the same in lower case
 ) -> Iterator[Finding]:  # spans of passwords and tokens only
     "Passwords and tokens in front of the `@` of a URL."
-    if "://" not in text or "@" not in text:
-        return
-    for match in _INFO.finditer(text):
-        user, colon, password = match["info"].partition(":")
-        start = match.start("info")
-        if colon and password and not is_placeholder(password):
-            yield Finding(start + len(user) + 1, match.end("info"), "PASSWORD", "structure")
-        if len(user) >= 20 and entropy(user) > 3.0 and re.search(r"\d", user) and not is_placeholder(user):
-            yield Finding(start, start + len(user), "TOKEN", "structure")
-    for match in _INFO_SLASH.finditer(text):
-        if not is_placeholder(match["value"]):
+    for at in spots(("://",), text) if "@" in text else ():
+        scheme = text[max(0, at - 22) : at]
+        if not _SCHEME.search(scheme):
+            continue
+        if match := _INFO.match(text, at):
+            yield from _informed(match)
+        if (
+            _DATABASE.search(scheme)
+            and (match := _INFO_SLASH.match(text, at))
+            and not is_placeholder(match["value"])
+        ):
             yield Finding(*match.span("value"), "PASSWORD", "structure")
+
+
+def _informed(match: re.Match[str]) -> Iterator[Finding]:
+    "Password and token of a user info."
+    user, colon, password = match["info"].partition(":")
+    start = match.start("info")
+    if colon and password and not is_placeholder(password):
+        yield Finding(start + len(user) + 1, match.end("info"), "PASSWORD", "structure")
+    if len(user) >= 20 and entropy(user) > 3.0 and re.search(r"\d", user) and not is_placeholder(user):
+        yield Finding(start, start + len(user), "TOKEN", "structure")
 
 # %% ../../nbs/20_clean/scrub_urls.ipynb #1e6ea523
 _SURE = (
@@ -48,7 +59,7 @@ _SURE = (
 )
 _MAYBE = "sig|signature|key|code|policy|key-pair-id|hash|hmac|s|k|t|se|ticket|assertion|samlresponse"
 _QUERY = re.compile(
-    rf"(?i)(?:[?&;]|&amp;|%3F|%26|(?<=[?&])|\\u0026)(?P<name>{_SURE}|{_MAYBE})=(?P<value>[^\s&;#'\"<>`\\|),\]}}]{{6,}})"
+    rf"(?i)[?&;%\\](?:(?<=%)(?:3F|26)|(?<=\\)u0026|(?<=&)amp;|)(?P<name>{_SURE}|{_MAYBE})=(?P<value>[^\s&;#'\"<>`\\|),\]}}]{{6,}})"
 )
 _SURE_NAME = re.compile(_SURE)
 

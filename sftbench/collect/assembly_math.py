@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['MAPPERS', 'evaluate', 'rom_offset', 'mirrors', 'Place', 'place_of', 'written']
 
-# %% ../../nbs/10_collect/assembly_math.ipynb #987ba855
+# %% ../../nbs/10_collect/assembly_math.ipynb #e7388fc5
 import operator
 import re
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-# %% ../../nbs/10_collect/assembly_math.ipynb #f84acc64
+# %% ../../nbs/10_collect/assembly_math.ipynb #a3fb421e
 _TOKEN = re.compile(
     r"\s*(?:\$(?P<hex>[0-9A-Fa-f]+)|%(?P<binary>[01]+)|(?P<decimal>\d+)(?![\w.])|(?P<name>[A-Za-z_.][\w.]*)"
     r"|(?P<sign>\*\*|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|^~()<>]))"
@@ -43,7 +43,7 @@ def _apply(sign: str, left: int, right: int) -> int:
         return left << right if sign == "<<" else left >> right if sign == ">>" else left**right
     return int(_MEANS[sign](left, right))
 
-# %% ../../nbs/10_collect/assembly_math.ipynb #21fc1404
+# %% ../../nbs/10_collect/assembly_math.ipynb #4b979352
 class _Parser:
     "A descent through the levels of an expression."
 
@@ -90,7 +90,7 @@ class _Parser:
             raise _Unknown
         return int(text, {"hex": 16, "binary": 2, "decimal": 10}[kind])
 
-# %% ../../nbs/10_collect/assembly_math.ipynb #96e767cc
+# %% ../../nbs/10_collect/assembly_math.ipynb #2d2280fb
 def evaluate(
     text: str,  # an asar expression, defines expanded
     names: Mapping[str, int] = {},  # what labels are worth
@@ -103,7 +103,7 @@ def evaluate(
     except (_Unknown, RecursionError):
         return None
 
-# %% ../../nbs/10_collect/assembly_math.ipynb #138d3813
+# %% ../../nbs/10_collect/assembly_math.ipynb #fba7ee1d
 MAPPERS = ("lorom", "hirom", "exlorom", "exhirom", "norom")
 _SYSTEM, _WORK = 0x408000, 0xFE0000  # bits that tell the console's own addresses, and work RAM
 
@@ -141,7 +141,7 @@ def mirrors(
     seen = (bank << 16 | page for bank in range(256))
     return [other for other in seen if other != address and rom_offset(other, mapper) == offset]
 
-# %% ../../nbs/10_collect/assembly_math.ipynb #e1e40734
+# %% ../../nbs/10_collect/assembly_math.ipynb #4f81ae09
 class Place(msgspec.Struct, frozen=True):
     "What an address means."
 
@@ -193,9 +193,9 @@ def place_of(
         return Place(page, _register(page))
     return Place(address, "ROM", rom_offset(address, mapper), tuple(mirrors(address, mapper)))
 
-# %% ../../nbs/10_collect/assembly_math.ipynb #8a015165
+# %% ../../nbs/10_collect/assembly_math.ipynb #93ed458b
 def written(
     address: int,  # up to 24 bits
-) -> str:  # `$7E0022`, or `$2100` where the bank is 0
+) -> str:  # `$7E0022`, or `$2100` for what every system bank shows
     "An address as hackers write it."
-    return f"${address:04X}" if address <= 0xFFFF else f"${address:06X}"
+    return f"${address:04X}" if address < 0x8000 else f"${address:06X}"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Walk', 'walk_through']
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #bb3b754e
+# %% ../../nbs/10_collect/assembly_walk.ipynb #8e2c4437
 import posixpath
 import re
 
@@ -32,7 +32,7 @@ from sftbench.collect.assembly_state import (
     follow_move,
 )
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #1c510f3c
+# %% ../../nbs/10_collect/assembly_walk.ipynb #f7874dd5
 _LABEL = re.compile(r"#?([A-Za-z_]\w*):(?!=)\s*")
 _MINOR = re.compile(r"(?:\??\.+\w+:?|[-+]+:?|\?\w+:)(?:\s+|$)")
 _ASSIGNED = re.compile(r"([A-Za-z_][\w.]*)\s*=\s*([^=].*)")
@@ -76,7 +76,7 @@ def _close(walk: Walk, path: str, last: int, patch: bool = True) -> None:
     walk.block = None
     walk.patch = None if patch else walk.patch
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #d8407a25
+# %% ../../nbs/10_collect/assembly_walk.ipynb #05603c94
 def _open(walk: Walk, path: str, number: int, name: str, is_patch: bool = False) -> None:
     "A label or an `org` begins here."
     lines = walk.files[path]
@@ -100,16 +100,18 @@ def _open(walk: Walk, path: str, number: int, name: str, is_patch: bool = False)
 
 
 def _name(walk: Walk, path: str, number: int, name: str, shown: str, value: int | None) -> None:
-    "A name with a value is set here; its comment stands beside it, or above it."
+    "A name with a value is set here; its comment stands beside it, or above it alone."
     lines = walk.files[path]
     comment, first = parted(lines[number - 1])[1], number
-    alone = number < 2 or is_comment(lines[number - 2])
-    if not comment and alone:
+    is_last = number >= len(lines) or not lines[number].strip() or is_comment(lines[number])
+    if not comment and number > 1 and is_comment(lines[number - 2]) and is_last:
         comment, first = comment_above(lines, number)
+        said = lines[first - 1 : number - 1]
+        comment = comment if all(parted(line)[1] for line in said) else ""  # else a heading
     text = expanded(shown, walk.state.defines)
     walk.found.names.append(Name(name, path, number, shown, text, value, comment, first))
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #74590b02
+# %% ../../nbs/10_collect/assembly_walk.ipynb #e628fa7f
 def _in_struct(walk: Walk, statement: str, path: str, number: int, again: bool) -> None:
     "A line of a struct: a field, or its end."
     name, place = walk.state.struct or ("", None)
@@ -151,7 +153,7 @@ def _set(walk: Walk, statement: str, path: str, number: int, again: bool) -> boo
             _name(walk, path, number, assigned[1], assigned[2].strip(), value)
     return bool(assigned)
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #2012995c
+# %% ../../nbs/10_collect/assembly_walk.ipynb #33056434
 def _instruction(walk: Walk, statement: str, path: str, number: int, again: bool) -> None:
     "An instruction, data, a macro, or anything else that may take room."
     word, _, operand = statement.partition(" ")
@@ -182,7 +184,7 @@ def _include(walk: Walk, path: str, number: int, given: str, above: tuple[str, .
     if target and target != path and target not in above and len(above) < 50:
         _file(walk, target, (*above, path))
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #dff777e4
+# %% ../../nbs/10_collect/assembly_walk.ipynb #c5d34fd8
 def _directive(
     walk: Walk, statement: str, path: str, number: int, above: tuple[str, ...], again: bool
 ) -> None:
@@ -227,7 +229,7 @@ def _statement(
         if statement:
             _directive(walk, statement, path, number, above, again)
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #66752ef2
+# %% ../../nbs/10_collect/assembly_walk.ipynb #83ba01b9
 def _file(walk: Walk, path: str, above: tuple[str, ...] = ()) -> None:
     "Go through a file and what it includes; what was seen before only sets the state."
     again = path in walk.seen

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Claim', 'claims']
 
-# %% ../../nbs/10_collect/claims.ipynb #2b9272be
+# %% ../../nbs/10_collect/claims.ipynb #982df97f
 import re
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ import msgspec
 
 from ..core.sample import Sample, trained_text
 
-# %% ../../nbs/10_collect/claims.ipynb #8fe7daac
+# %% ../../nbs/10_collect/claims.ipynb #934e466d
 class Claim(msgspec.Struct, frozen=True):
     "A place that an answer names."
 
@@ -26,7 +26,9 @@ class Claim(msgspec.Struct, frozen=True):
 
 _PATH = r"(?P<path>[^`\s:]*[^`\s:/]\.[A-Za-z]\w{0,9})"
 _LINES = r":(?P<first>\d+)(?:-(?P<last>\d+))?"
-_PLACE = re.compile(rf"(?:`(?P<symbol>[^`\n]+)` (?:\(|in ))?`{_PATH}{_LINES}`")
+_PLACE = re.compile(
+    rf"(?:(?<!from )(?<!`, )`(?P<symbol>[^`\n]+)` (?:\(|in ))?`{_PATH}{_LINES}`"
+)  # `B` derived from `A` (…): not A
 _QUOTED = re.compile(
     rf"(?m)^- `{_PATH}{_LINES}` (?:in `(?P<symbol>[^`\n]+)`|at module level): `(?P<code>.+)`$"
 )
@@ -35,7 +37,7 @@ _BLOCK = re.compile(
 )
 _OWN = re.compile(r"(?m)^- `(?P<word>[\w.]+)`[^\n]*?\((?:\w+, )?lines? (?P<first>\d+)(?:-(?P<last>\d+))?\)")
 
-# %% ../../nbs/10_collect/claims.ipynb #292beec2
+# %% ../../nbs/10_collect/claims.ipynb #fcc7867a
 def _claim(found: re.Match[str], path: str = "") -> Claim:
     "What one match says."
     groups = found.groupdict()

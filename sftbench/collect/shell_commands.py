@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['Command', 'commands_of', 'aims_of', 'only_reads', 'same_again', 'status_counts', 'cut_output', 'runs_checks']
 
-# %% ../../nbs/10_collect/shell_commands.ipynb #bc9cad9e
+# %% ../../nbs/10_collect/shell_commands.ipynb #5c2c7068
 import re
 import shlex
 
 import msgspec
 
-# %% ../../nbs/10_collect/shell_commands.ipynb #863c7975
+# %% ../../nbs/10_collect/shell_commands.ipynb #534a94b0
 class Command(msgspec.Struct):
     "One simple command of a command line."
 
@@ -60,7 +60,7 @@ def _unwrapped(words: list[str]) -> list[str]:
             return words
     return []
 
-# %% ../../nbs/10_collect/shell_commands.ipynb #12b5d3a6
+# %% ../../nbs/10_collect/shell_commands.ipynb #63e329f5
 def _command(words: list[str], then: str) -> Command | None:
     "A simple command from its words."
     words = _unwrapped(words)
@@ -92,7 +92,7 @@ def commands_of(
             words.append(token)
     return found
 
-# %% ../../nbs/10_collect/shell_commands.ipynb #ec59904f
+# %% ../../nbs/10_collect/shell_commands.ipynb #095a4014
 _TRIVIAL = {"cd", "echo", "printf", "true", "export", "set", "source", ".", "sleep", "pwd", "wait", "mkdir", "date", "done",
             "fi", "for", "unset", "pushd", "popd", "clear", "test", "["}  # fmt: skip
 _FILTERS = {"tail", "head", "grep", "wc", "cat", "tee", "cut", "sort", "sed", "awk", "less", "uniq", "tr", "xargs", "jq", "column"}  # fmt: skip
@@ -130,12 +130,10 @@ def only_reads(
 ) -> bool:  # False when in doubt
     "Whether a line changes nothing."
     writes = re.search(r"(^|[^2&\d-])>>?\s*(?!/dev/null|&)\S", re.sub(r"'[^']*'|\"[^\"]*\"", "", text))
-    return not writes and all(
-        _reads(one) or one.program in (_TRIVIAL - {"mkdir", "export", "unset", "source"}) | _FILTERS
-        for one in commands_of(text)
-    )
+    harmless = (_TRIVIAL | _FILTERS) - {"mkdir", "export", "unset", "source", ".", "sed", "tee", "xargs"}
+    return not writes and all(_reads(one) or one.program in harmless for one in commands_of(text))
 
-# %% ../../nbs/10_collect/shell_commands.ipynb #3ce4206b
+# %% ../../nbs/10_collect/shell_commands.ipynb #3af208cd
 _VALUED = {"-i", "-p", "-o", "-j", "-u", "-U", "--port", "--timeout", "--config", "--output", "--user", "--retries", "--jobs",
            "--workers", "--index-url", "--host", "--region", "--profile", "--memory", "--connect-timeout", "--max-time"}  # fmt: skip
 _NARROWS = {"--dry-run", "--help", "--version", "--collect-only", "--co", "-k", "-m", "--deselect", "--ignore", "--lf",
@@ -177,7 +175,7 @@ def same_again(
     wanted, done = aims_of(failed), aims_of(later)
     return bool(wanted) and all(any(_again(one, other) for other in done) for one in wanted)
 
-# %% ../../nbs/10_collect/shell_commands.ipynb #370ad287
+# %% ../../nbs/10_collect/shell_commands.ipynb #e1fae3e2
 def status_counts(
     text: str,  # a command line
 ) -> bool:  # False: the status is that of something else

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Against', 'Version', 'why_stale', 'Stale', 'Verification', 'Checker', 'verify_docs']
 
-# %% ../../nbs/10_collect/verify_docs.ipynb #eebdff08
+# %% ../../nbs/10_collect/verify_docs.ipynb #104c97af
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -22,7 +22,7 @@ from ..core.jsonl import read_samples
 from ..core.sample import Sample
 from ..core.system import Problem, locate, root_name
 
-# %% ../../nbs/10_collect/verify_docs.ipynb #88948881
+# %% ../../nbs/10_collect/verify_docs.ipynb #0a79dbeb
 class Version:
     "The files of a folder as they are now, or at a commit."
 
@@ -68,7 +68,7 @@ class Version:
         lines = self.lines(path)
         return None if lines is None else definitions(path, "\n".join(lines))
 
-# %% ../../nbs/10_collect/verify_docs.ipynb #9b74a75c
+# %% ../../nbs/10_collect/verify_docs.ipynb #b02f6b0a
 def _squeezed(lines: Iterable[str]) -> list[str]:
     "Lines without their indentation."
     return [line.strip() for line in lines]
@@ -91,6 +91,18 @@ def _defines(version: Version, claim: Claim, lines: list[str]) -> bool:
     return any((start, end) == (first, last) for _, start, end in own)
 
 
+def _names(version: Version, claim: Claim, there: list[str]) -> bool:
+    "Whether the word of a claim stands on its lines, or is defined from there on (a decorator comes first)."
+    if re.search(rf"\b{re.escape(claim.word.split('.')[-1])}\b", "\n".join(there)):
+        return True
+    starts = [
+        name
+        for name, start, _ in version.defined(claim.path) or ()
+        if claim.lines and start == claim.lines[0]
+    ]
+    return any(f".{name}".endswith(f".{claim.word}") for name in starts)
+
+
 def why_stale(
     claim: Claim,  # what an answer says
     version: Version,  # of the tree
@@ -105,13 +117,13 @@ def why_stale(
     there = lines[first - 1 : last]
     if claim.code and _squeezed(claim.code.split("\n")) != _squeezed(there):
         return "other code stands there"
-    if claim.word and not re.search(rf"\b{re.escape(claim.word.split('.')[-1])}\b", "\n".join(there)):
+    if claim.word and not _names(version, claim, there):
         return f"{claim.word} does not stand there"
     if claim.symbol and not _defines(version, claim, lines):
         return f"{claim.symbol} is not defined there"
     return ""
 
-# %% ../../nbs/10_collect/verify_docs.ipynb #8b2e65a5
+# %% ../../nbs/10_collect/verify_docs.ipynb #9f27cb2b
 class Stale(msgspec.Struct, frozen=True):
     "A claim that does not hold."
 
@@ -146,7 +158,7 @@ class Verification(msgspec.Struct):
         )
         return f"{self.places} places in {self.samples} samples: {len(self.stale)} stale.{left}"
 
-# %% ../../nbs/10_collect/verify_docs.ipynb #d186214a
+# %% ../../nbs/10_collect/verify_docs.ipynb #76ee0ea6
 Against = Literal["recorded", "now"]
 
 
@@ -191,7 +203,7 @@ class Checker:
         except GitFailed:
             return "no such commit"
 
-# %% ../../nbs/10_collect/verify_docs.ipynb #f5b2a055
+# %% ../../nbs/10_collect/verify_docs.ipynb #8e14c979
 def _unchecked(sample: Sample, folder: Path | None) -> str:
     "Why a sample cannot be checked."
     if not (sample.origin.path or sample.origin.commit):
@@ -222,7 +234,7 @@ def _verify(sample: Sample, checker: Checker, report: Verification) -> None:
     row = report.counts.setdefault(f"{sample.source} {task}".strip(), [0, 0, 0])
     row[:] = [row[0] + 1, row[1] + len(found), row[2] + len(stale)]
 
-# %% ../../nbs/10_collect/verify_docs.ipynb #0918b72f
+# %% ../../nbs/10_collect/verify_docs.ipynb #1379d8ca
 def verify_docs(
     samples: str | Path | Iterable[Sample],  # samples, or a file of them, or a folder with samples.jsonl
     root: str | Path | list[str] = ".",  # folders that the samples were collected from; references are found

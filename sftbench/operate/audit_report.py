@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Place', 'AuditReport', 'read_report', 'problem', 'audit_line', 'audit_table']
 
-# %% ../../nbs/90_operate/audit_report.ipynb #4a09c065
+# %% ../../nbs/90_operate/audit_report.ipynb #9cd9b4a4
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from ..core.jsonl import read_json
 from ..core.system import Problem
 
-# %% ../../nbs/90_operate/audit_report.ipynb #4f7397c7
+# %% ../../nbs/90_operate/audit_report.ipynb #6dde5b3f
 class Place(msgspec.Struct, order=True, frozen=True):
     "Where a value stands."
 
@@ -38,7 +38,7 @@ class AuditReport(msgspec.Struct, kw_only=True):
     mark: str = ""  # hash of sources, options and code
     searched: dict[str, str] = {}  # file -> its size and time when it was searched
 
-# %% ../../nbs/90_operate/audit_report.ipynb #885dc6e7
+# %% ../../nbs/90_operate/audit_report.ipynb #8d1bd150
 def read_report(
     folder: Path,  # of a run
 ) -> AuditReport:  # an empty one, of status "", if there is none that can be read
@@ -49,7 +49,7 @@ def read_report(
     except msgspec.DecodeError:
         return AuditReport(status="")
 
-# %% ../../nbs/90_operate/audit_report.ipynb #e7002fee
+# %% ../../nbs/90_operate/audit_report.ipynb #5bbd36fb
 def problem(
     report: AuditReport,  # of a run
 ) -> Problem | None:  # None unless something was found
@@ -94,5 +94,5 @@ def audit_table(
     "An audit with everything that was found."
     lines = [audit_line(report)]
     lines += [f"  {hit.file}: {hit.kind}, {hit.form}, byte {hit.offset:,}" for hit in report.hits]
-    lines += [f"  {file}: searched as bytes only, {why}" for file, why in sorted(report.closed.items())]
+    lines += [f"  {file}: not searched whole, {why}" for file, why in sorted(report.closed.items())]
     return "\n".join(lines)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FileAudit', 'audit_file', 'RunAudit', 'audit_run']
 
-# %% ../../nbs/90_operate/auditing.ipynb #9446609d
+# %% ../../nbs/90_operate/auditing.ipynb #1ff0444e
 import hashlib
 import importlib.util
 import os
@@ -28,7 +28,7 @@ from .engines import environment
 from .fingerprint import fingerprint
 from .locks import locked
 
-# %% ../../nbs/90_operate/auditing.ipynb #54015219
+# %% ../../nbs/90_operate/auditing.ipynb #4e8f735b
 _MOST = 100  # places that are listed a file
 
 
@@ -57,16 +57,19 @@ def audit_file(
     named = [value for value, _, _ in needles.find(name.encode("utf-8", "surrogateescape"))]
     result = FileAudit(_safe(name, values, named))
     seen: set[tuple[str, str]] = set()
-    data = file_bytes(path)
+    try:
+        data = file_bytes(path)
+    except OSError as error:
+        data, result.closed = b"", f"it cannot be read ({error.strerror})"
     for value, form, offset in [*((value, "name", 0) for value in named), *search_bytes(data, needles)]:
         if (value, form) not in seen and not is_word(path, value):
             seen.add((value, form))
             result.hits.append((value, Place(result.name, values[value], form, offset)))
     packed = unpacked(data)
-    result.closed = packed.closed if packed else ""
+    result.closed = packed.closed if packed else result.closed
     return result
 
-# %% ../../nbs/90_operate/auditing.ipynb #a672e36b
+# %% ../../nbs/90_operate/auditing.ipynb #3fc5b320
 def _collect_steps(spec: dict[str, Any]) -> list[StepSpec]:
     "The collect steps of a resolved spec."
     entries = [next(iter(entry.items())) for entry in spec.get("steps") or []]
@@ -106,7 +109,7 @@ def _code() -> Iterator[bytes]:
         spec = importlib.util.find_spec(f"sftbench.{name}")
         yield Path(spec.origin).read_bytes() if spec and spec.origin else b""
 
-# %% ../../nbs/90_operate/auditing.ipynb #e2a218d1
+# %% ../../nbs/90_operate/auditing.ipynb #aaa3308f
 class RunAudit:
     "The audit of one run."
 
@@ -175,6 +178,11 @@ class RunAudit:
             hits += places[:_MOST]
             found |= {one.name: len(places)} if places else {}
             closed |= {one.name: one.closed} if one.closed else {}
+        closed |= {
+            p.relative_to(self.folder).as_posix(): "it is a link"
+            for p in self.folder.rglob("*")
+            if p.is_symlink()
+        }
         missing = len(
             {key for step in self.steps for key in _keys(self.folder / step.folder)} - self.derived.keys
         )
@@ -193,7 +201,7 @@ class RunAudit:
         write_json(self.folder / "audit.json", report)
         return report
 
-# %% ../../nbs/90_operate/auditing.ipynb #31e35b89
+# %% ../../nbs/90_operate/auditing.ipynb #9340a08e
 def audit_run(
     folder: Path,  # of a run, with its run.json
     again: bool = False,  # search everything, also what has not changed since the last audit

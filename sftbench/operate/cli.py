@@ -223,10 +223,18 @@ def _collect_all(sources: dict[str, Any], corpus: Path, as_json: bool) -> None:
     raise typer.Exit(lazy("sftbench.operate.commands", "lab").grow_corpus([bound, scrub], corpus, as_json))
 
 
-def doctor(as_json: _AsJson = False) -> None:
-    "Look at this machine: what is missing, and what mends it."
+def doctor(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PATH]", help="a file or folder that does not read as it should; none = the machine"
+        ),
+    ] = "",
+    as_json: _AsJson = False,
+) -> None:
+    "Look at this machine, or at input that does not read as it should: what is wrong, and what mends it."
     room = _room("doctor")
-    findings = room.doctor()
+    findings = _room("diagnose").diagnose(path) if path else room.doctor()
     _show(findings, room.doctor_table(findings), as_json)
     if any(finding.state == "problem" for finding in findings):
         raise typer.Exit(1)
