@@ -200,7 +200,10 @@ def test_a_canary_is_found(tmp_path: Path, plant: Plant, value: str) -> None:
     plant(tmp_path, value)
     others = {fake("{w24}", seed): "OTHER" for seed in range(50)}
     hits = audit(tmp_path, others | {value: "CANARY"})
-    assert hits and {hit.kind for hit in hits} == {"CANARY"}
+    assert {hit.kind for hit in hits} == {"CANARY"}
+    assert {hit.path for hit in hits} == {
+        p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()
+    }
     assert audit(tmp_path, others) == []
 
 

@@ -20,7 +20,23 @@ KINDS = Path(__file__).resolve().parent / "scrub_kinds"
 ROUNDS = 4  # surroundings that each template is tried in, at least
 SIGNS = "!@#%^*_-+=."
 HARDER = "!@#%^*_-+=.$&?~"
-WORDS = "blue horse river copper maple tiger winter summer planet monkey castle harbor velvet cactus falcon".split()
+WORDS = [
+    "blue",
+    "horse",
+    "river",
+    "copper",
+    "maple",
+    "tiger",
+    "winter",
+    "summer",
+    "planet",
+    "monkey",
+    "castle",
+    "harbor",
+    "velvet",
+    "cactus",
+    "falcon",
+]
 SEED_WORDS = (  # of the list that wallets share
     "abandon ability able about above absent absorb abstract absurd abuse access accident account accuse achieve acid"
     " ocean legal winner thank year wave sausage worth useful letter advice cage zoo zebra vessel tornado panda orbit"
@@ -99,7 +115,12 @@ def as_list(command: str) -> str | None:
         words = shlex.split(command)
     except ValueError:
         return None
-    if re.search(r"[|;<>$]|&&", command) or "=" in words[0] or words[0] in ("export", "set") or "\\" in command:
+    if (
+        re.search(r"[|;<>$]|&&", command)
+        or "=" in words[0]
+        or words[0] in ("export", "set")
+        or "\\" in command
+    ):
         return None
     return f"subprocess.run({words!r}, check=True)"
 
@@ -143,7 +164,9 @@ AROUND = {
     "json": lambda c, v: json.dumps({"type": "tool_result", "content": c}),
     "fence": lambda c, v: f"Here is the file:\n\n```\n{c}\n```\nOK?",
     "indented": lambda c, v: "    " + c.replace("\n", "\n    "),
-    "diff": lambda c, v: "@@ -1,2 +1,2 @@\n mode\n-" + c.replace("\n", "\n-") + "\n+" + c.replace("\n", "\n+"),
+    "diff": lambda c, v: (
+        "@@ -1,2 +1,2 @@\n mode\n-" + c.replace("\n", "\n-") + "\n+" + c.replace("\n", "\n+")
+    ),
     "numbered": lambda c, v: "\n".join(f"{n:6}→{line}" for n, line in enumerate(c.split("\n"), 11)),
     "cat -n": lambda c, v: "\n".join(f"{n:6}\t{line}" for n, line in enumerate(c.split("\n"), 11)),
     "grep": lambda c, v: "\n".join(f"config/app.cfg:{n}:{line}" for n, line in enumerate(c.split("\n"), 11)),
@@ -169,7 +192,14 @@ for odd in ("variable", "sudo", "docker", "list", "yaml", "continued", "single",
 def pem_texts(seed: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     "Kinds of private keys in the conditions that logs leave them in."
     lines = [fake("{b64}", seed * 99 + n) for n in range(7)] + [fake("{b38}==", seed)]
-    names = ["RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "DSA PRIVATE KEY"]
+    names = [
+        "RSA PRIVATE KEY",
+        "PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "OPENSSH PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "DSA PRIVATE KEY",
+    ]
     name = names[seed % len(names)]
     begin, end = f"-----BEGIN {name}-----", f"-----END {name}-----"
     whole = "\n".join([begin, *lines, end])
@@ -192,7 +222,11 @@ def pem_texts(seed: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     yield "pem cut below", f"{begin}\n{lines[0]}\n{lines[1]}\n... (12 more lines)", (lines[0], lines[1])
     yield "pem cut above", "\n".join([lines[2][20:], *lines[3:], end]), (lines[2][20:], *lines[3:])
     yield "pem cut in escapes", whole.replace("\n", "\\n")[:300], (*lines[:4],)
-    yield "pem grep", "\n".join(f"deploy/key.pem:{n}:{line}" for n, line in enumerate(whole.split("\n"), 1)), secrets
+    yield (
+        "pem grep",
+        "\n".join(f"deploy/key.pem:{n}:{line}" for n, line in enumerate(whole.split("\n"), 1)),
+        secrets,
+    )
     yield "pem encrypted", "\n".join([begin, "Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-128-CBC," + fake("{h32}"), "", *lines, end]), secrets  # fmt: skip
     pgp = ["-----BEGIN PGP PRIVATE KEY BLOCK-----", "Version: GnuPG v2", "", *lines, "=" + fake("{b4}", seed), "-----END PGP PRIVATE KEY BLOCK-----"]  # fmt: skip
     yield "pgp", "\n".join(pgp), secrets
@@ -299,15 +333,19 @@ def test_a_kind_of_secret_is_found_wherever_it_stands(kind: str):
 def test_little_around_a_secret_is_taken_with_it():
     taken = []
     for case, text in (pair for pairs in FOUND.values() for pair in pairs):
-        parts = re.split("|".join(re.escape(v) for v in sorted(case.values, key=len, reverse=True)), case.text)
+        parts = re.split(
+            "|".join(re.escape(v) for v in sorted(case.values, key=len, reverse=True)), case.text
+        )
         kept = sum(len(part) for part in re.split(r"<[A-Z_0-9]+_1>", text))
         if kept < 0.9 * sum(map(len, parts)) and case.family != "pem":
             taken.append((case, text))
-    told = "\n".join(f"{case.text!r}: {text!r}" for case, text in taken[:12])
+    told = "\n".join(f"{case.text!r}: {text!r}" for case, text in taken[:40])
     assert len(taken) <= 0.01 * len(POSITIVES), f"{len(taken)} of {len(POSITIVES)}:\n{told}"
 
 
 def test_harmless_texts_stay_as_they_are():
     touched = [(case, text) for case in NEGATIVES if (text := scrubbed(case.text)) != case.text]
-    told = "\n".join(f"{case.kind} ({case.carrier}): {case.text!r} -> {text!r}" for case, text in touched[:40])
+    told = "\n".join(
+        f"{case.kind} ({case.carrier}): {case.text!r} -> {text!r}" for case, text in touched[:40]
+    )
     assert len(touched) <= 0.005 * len(NEGATIVES), f"{len(touched)} of {len(NEGATIVES)} touched:\n{told}"

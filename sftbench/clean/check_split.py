@@ -196,8 +196,8 @@ def _sizes(count: int, kinds: list[_Kind]) -> list[int]:
 
 def look_at_split(
     samples: Iterable[Sample],  # with `split` set
-    near: float = 0.8,  # Jaccard similarity of word 3-shingles that counts as a near duplicate
-    contained: float = 0.5,  # share of an answer's or a quote's 8-grams that counts as containment
+    near: float = 0.8,  # Jaccard similarity of word 3-shingles, or share of a quote, that counts
+    contained: float = 0.5,  # share of an answer's 8-grams that counts as containment
     most: int = 3,  # crossing pairs to name of each kind
 ) -> Found:
     "Count, name and connect, for every kind of edge."
@@ -216,8 +216,8 @@ def look_at_split(
 
 def check_split(
     samples: Iterable[Sample],  # with `split` set
-    near: float = 0.8,  # Jaccard similarity of word 3-shingles that counts as a near duplicate
-    contained: float = 0.5,  # share of an answer's or a quote's 8-grams that counts as containment
+    near: float = 0.8,  # Jaccard similarity of word 3-shingles, or share of a quote, that counts
+    contained: float = 0.5,  # share of an answer's 8-grams that counts as containment
 ) -> list[Edge]:  # one a kind; `across` must be 0 everywhere
     "Count, for every kind of edge, the pairs that cross splits."
     return look_at_split(samples, near, contained).edges

@@ -215,8 +215,8 @@ def _long(numbered: Words, start: int, stop: int, runs: Runs) -> tuple[Runs, np.
 def pairs_by_text(
     samples: list[Sample],  # in file order
     splits: np.ndarray,  # int64, the split of each
-    near: float,  # Jaccard similarity of word 3-shingles
-    contained: float,  # share of an answer's or a quote's 8-grams
+    near: float,  # Jaccard similarity of word 3-shingles, share of a quote's 8-grams
+    contained: float,  # share of an answer's 8-grams
 ) -> dict[str, Tied]:  # by kind
     "What texts tie together."
     count, everyone = len(samples), np.arange(len(samples))
@@ -235,5 +235,5 @@ def pairs_by_text(
         "near_duplicate": tied_texts(alike, everyone, alike, near, splits, same=True),
         "commit_diff": tied_texts(changes, everyone, changes, near, splits, same=True),
         "containment": tied_texts(answers, owner, held, contained, splits),
-        "quoted_file": tied_texts(quotes, quoter, held, contained, splits),
+        "quoted_file": tied_texts(quotes, quoter, held, near, splits),
     }

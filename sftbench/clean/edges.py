@@ -131,8 +131,8 @@ NEAR, CONTAINED = 0.8, 0.5  # Jaccard similarity, share of 8-grams
 
 def text_pairs(
     samples: list[Sample],  # in file order
-    near: float = NEAR,  # Jaccard similarity, above 0, up to 1
-    contained: float = CONTAINED,  # share of a text's 8-grams, above 0, up to 1
+    near: float = NEAR,  # Jaccard similarity, or share of a quote's 8-grams, above 0, up to 1
+    contained: float = CONTAINED,  # share of an answer's 8-grams, above 0, up to 1
     joined: Components | None = None,  # leave out what is connected already, and join the rest
 ) -> dict[str, np.ndarray]:  # kind -> places, int64, pairs x 2
     "The pairs that texts tie."
@@ -142,11 +142,11 @@ def text_pairs(
     if any(changes):
         found["commit_diff"] = _alike(changes, near, joined)
     held = make_shingles(texts, GRAM)
-    sides = {"containment": [[trained_text(s)] for s in samples], "quoted_file": [quotes(s) for s in samples]}
-    for kind, sought in sides.items():
+    answers, quoted = [[trained_text(sample)] for sample in samples], [quotes(sample) for sample in samples]
+    for kind, sought, share in (("containment", answers, contained), ("quoted_file", quoted, near)):
         units, owner = _units(sought)
         if len(owner):
-            found[kind] = overlapping(units, owner, held, contained, joined=joined)
+            found[kind] = overlapping(units, owner, held, share, joined=joined)
     return found
 
 # %% ../../nbs/20_clean/edges.ipynb #ba4d624b

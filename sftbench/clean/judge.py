@@ -51,7 +51,7 @@ _HARMLESS_WORDS = """
     view page form link template example default style color colour start end begin line lines number
     num total rate bucket cache lifetime duration interval rotation hits misses cost costs price charset
     alphabet encoding bits bytes bit byte entropy display order by source target verifier check checker
-    permission permissions role roles user users owner username authors author agent device domain
+    permission permissions checking role roles user users owner username authors author agent device domain
     region zone project namespace
 """
 _HARMLESS = frozenset(_HARMLESS_WORDS.split())  # fmt: skip

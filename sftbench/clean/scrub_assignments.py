@@ -48,7 +48,7 @@ def _assignments(text: str, lowered: str) -> Iterator[re.Match[str]]:
 
 def _bare(match: re.Match[str]) -> tuple[str, int]:
     "The value of an assignment without quotes, and where it starts; braces of connection strings taken off."
-    value, start = match["bare"].rstrip(",)]"), match.start("bare")
+    value, start = re.split(r",(?=\w+=)", match["bare"])[0].rstrip(",)]"), match.start("bare")
     if value[0] == "{" and value[-1] == "}":
         return (value[1:-1], start + 1) if shape(value[1:-1]) == "mixed" else ("", start)
     return (value if "{" in value else value.rstrip("}")), start

@@ -23,8 +23,9 @@ from sftbench.clean.findings import (
 from .judge import secret_name, shape
 
 # %% ../../nbs/20_clean/scrub_configs.ipynb #3edaef5b
-_BEGIN = re.compile(  # a line's beginning: the name of a file, a number, signs of diffs and quotes, a prompt, words of a directive
-    r"[ \t]{0,20}(?:[\w./-]{1,60}:\d{1,6}[:-]|[ \t]*\d{1,6}[→:|\t]|[\w.@:~-]{1,40}(?:\([\w-]+\))?[#>$][ ]?|.*[\"'`][ ]?)?[-+>$#]?[ \t]{0,20}(?P<words>[\w .:*\"-]*)"
+_BEGIN = re.compile(  # a line's beginning: quotes, the name of a file, a number, a prompt, signs of diffs, words of a directive
+    r"[ \t]{0,20}(?:.*[\"'`][ ]?)?(?:[\w./-]{1,60}:\d{1,6}[:-]|[ \t]*\d{1,6}[→:|\t])?(?:[ \t]*[\w.@:~-]{1,40}(?:\([\w-]+\))?[#>$][ ]?)?"
+    r"[-+>$#]?[ \t]{0,20}(?P<words>[\w .:*\"-]*)"
 )
 _VALUE = r"(?:\\?[\"'])?(?P<value>[^\s\"'\\;]{4,200})"
 _LAST = r"[ \t]*(?=\r?\n|\Z|\\n|\"|')"
@@ -59,7 +60,7 @@ PASSWORD :\x20psk,:\x20eap,:\x20xauth :\s+(?:psk|eap|xauth|ntlm)\s+\\?["']@
 ~PASSWORD option option\s+(?:key|password|psk|secret|wpa_passphrase)\s+\\?['"]@
 ~PASSWORD password password\s+\w{3,30}\s=\s@!
 ~PASSWORD :*:,:54,:64,:50 :(?:[56][04]\d\d|\*):[\w*-]{1,40}:[\w*.-]{1,40}:(?P<value>[^\s:"'\\]{4,100})!
-~PASSWORD \x20*\n,\x20*\\n,\t*\n,\x20*\r [ \t](?:\*|[\w.-]{1,40})[ \t]+\\?["']?(?P<value>[^\s"'\\#]{6,64})\\?["']?[ \t]+\*!
+~PASSWORD \x20*\x20,\t*\t [ \t]\*[ \t]+\\?["']?(?P<value>[^\s"'\\#]{6,64})\\?["']?[ \t]+\*!
 """
 
 # %% ../../nbs/20_clean/scrub_configs.ipynb #87452c70
@@ -125,7 +126,7 @@ def _begins(text: str, at: int) -> bool:
 # %% ../../nbs/20_clean/scrub_configs.ipynb #b37ed99a
 _SETTER = re.compile(
     r"(?:(?i:ENV|ARG|setenv|setx|fastcgi_param|passenger_env_var|uwsgi_param|set -\w+|kv put)|export)\s+(?P<name>[\w/.-]{3,60})[ \t]+"
-    r"\\{0,3}[\"']?(?P<value>[^\s\"'\\;&|]{4,200})|#define\s+(?P<caps>\w{3,60})\s+\\{0,3}\"(?P<quoted>[^\"\n\\]{4,200})"
+    r"\\{0,3}[\"']?(?P<value>(?!\w+=\w)[^\s\"'\\;&|]{4,200})|#define\s+(?P<caps>\w{3,60})\s+\\{0,3}\"(?P<quoted>[^\"\n\\]{4,200})"
 )
 _STARTS = Keywords(
     [

@@ -106,10 +106,11 @@ TOTP_SEED oathtool oathtool(?:\s+-\S+){1,6}\s+["']?(?P<value>[A-Za-z2-7]{16,})
 PRIVATE_KEY instrumentationkey (?i:InstrumentationKey)=(?P<value>[0-9a-fA-F-]{36})
 PRIVATE_KEY genkey wg\s+genkey\s+(?P<value>[A-Za-z0-9+/]{43}=)
 ASSERTION saml (?i:saml(?:response|request|assertion|art))["']?\s?[=:]\s?["']?(?P<value>[\w+/%=-]{40,})
-WALLET_KEY wallet,signer,accounts,0x (?i:wallet|signer|private\s?key|accounts|key(?=["']?\s?[=:]\s?["'\\]{1,3}0x))[\w.'"]{0,12}\s{0,3}[=:(\[]?\s{0,3}(?:is\s+)?[\["'\\]{0,4}(?P<value>(?:0x)?[0-9a-fA-F]{64})\b
+WALLET_KEY 0x key\\?["']?\s?[=:]\s?["'\\]{1,3}(?P<value>0x[0-9a-fA-F]{64})\b
+WALLET_KEY wallet,signer,private\x20key,privatekey,private_key,accounts (?i:wallet|signer|private[\s_]?key|accounts)[\w.'"]{0,12}\s{0,3}[=:(\[]?\s{0,3}(?:is\s+)?[\["'\\]{0,4}(?P<value>(?:0x)?[0-9a-fA-F]{64})\b
 """
 KEYS = Rules(
-    Rule(kind, tuple(words.split(",")), re.compile(pattern))
+    Rule(kind, tuple(words.replace("\\x20", " ").split(",")), re.compile(pattern))
     for kind, words, pattern in (line.split(None, 2) for line in _FORMS.strip().splitlines())
 )
 

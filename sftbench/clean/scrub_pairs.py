@@ -100,6 +100,8 @@ def find_fallbacks(
         if not match:
             continue
         done = match.end()
+        if "=" in (match["name"] or "").partition("[")[0]:
+            continue
         kind, value = secret_name((match["name"] or match["env"]).strip("#[]-. ")), match["value"]
         around = text[max(0, match.start() - 24) : match.start("value")]
         if kind and (shape(value) == "mixed" or _SETS.search(around)) and plausible(value, kind, quoted=True):

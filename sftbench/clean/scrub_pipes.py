@@ -9,6 +9,7 @@ __all__ = ['find_piped']
 import re
 from collections.abc import Iterator
 
+from .findings import Keywords
 from .judge import secret_name, shape
 from .shell_words import Word, command_words
 
@@ -103,20 +104,23 @@ _MARKED = tuple(
 )
 
 # %% ../../nbs/20_clean/scrub_pipes.ipynb #b75075bf
+_READERS = Keywords(_WORDS)
+_MARKS = Keywords(word for words, _ in _MARKED for word in words)
+
+
 def find_piped(
     text: str,  # a decoded text
     lowered: str,  # the same in lower case
 ) -> Iterator[tuple[str, int]]:  # candidates: value and start
     "Values that reach a command by its input."
-    if ("|" in text or "<<<" in text or "<(" in text) and (
-        "<(" in text or any(word in lowered for word in _WORDS)
-    ):
+    if ("|" in text or "<<<" in text or "<(" in text) and ("<(" in text or _READERS.found(lowered)):
         yield from _piped(text)
         for match in _HERE.finditer(text) if "<<<" in text else ():
             if not match["weak"] or shape(match["value"]) == "mixed":
                 yield match["value"], match.start("value")
-    for words, pattern in _MARKED:
-        if any(word in lowered for word in words):
+    there = _MARKS.found(lowered)
+    for words, pattern in _MARKED if there else ():
+        if there.intersection(words):
             yield from ((m["value"], m.start("value")) for m in pattern.finditer(text))
     if "<<<" in text:
         for match in re.finditer(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from .findings import Finding, Keywords, is_placeholder, spots
 from .judge import shape
+from .scrub_codes import find_codes
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #b139ba6f
 _LANGUAGE = re.compile(
@@ -45,36 +46,11 @@ _WEAK = (
     r"|(?<=my.key)|(?<=this.key)|(?<=new.key)|(?<=the.key))|token\b|secret\b|community(?: string)?\b"
 )
 _NOUN = re.compile(rf"(?i)(?:(?P<strong>{_STRONG})|(?P<weak>{_WEAK}))")
-_NOUNS = Keywords(
-    [
-        "pass",
-        "pw",
-        "kennwort",
-        "contrase",
-        "mdp",
-        "wachtwoord",
-        "senha",
-        "hasł",
-        "clave",
-        "parola",
-        "heslo",
-        "lösenord",
-        "adgangskode",
-        "salasana",
-        "jelsz",
-        "şifre",
-        "парол",
-        "密码",
-        "密碼",
-        "口令",
-        "パスワード",
-        "비밀번호",
-        "key",
-        "token",
-        "secret",
-        "community",
-    ]
-)
+_NOUN_STARTS = """
+    pass pw kennwort contrase mdp wachtwoord senha hasł clave parola
+    heslo lösenord adgangskode salasana jelsz şifre парол 密码 密碼 口令 パスワード 비밀번호 key token secret community
+"""
+_NOUNS = Keywords(_NOUN_STARTS.split())
 _TELLS = re.compile(
     r"(?P<link>[*_)\]]{0,2}(?:\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?"
     r"(?:\s{0,3}(?:[:=：→|]|->|=>)|\s(?:is|was|are|ist|lautet|es|est|é|è|to|je|will be|should be|set to|changed to|again|now)\b|(?:是|は|는|은|为))"
@@ -92,7 +68,7 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
     if not match:
         return
     group = "tick" if match["tick"] else "quote" if match["quote"] else "bare"
-    value = match[group].rstrip(".,;:)?|*" if group == "bare" else "")
+    value = re.split(r"[,;&](?=\w+=)", match[group])[0].rstrip(".,;:)?|*" if group == "bare" else "")
     strong, linked = bool(noun["strong"]), bool(match["link"].strip())
     before = text[max(0, noun.start() - 24) : noun.start()]
     if (not linked and before[-1:] in tuple("-_./$")) or (
@@ -122,23 +98,10 @@ _WITH = re.compile(
     rf"{_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
 )
 _USED = re.compile(rf"(?i)(?:\buse\s{_Q}|[\s(`\"'][\w.@-]{{2,40}}[:/])(?P<value>[^\s`\"'<>]{{6,80}}?){_Q}\Z")
-_LOGS = Keywords(
-    [
-        "login",
-        "log in",
-        "sign in",
-        "signin",
-        "ssh",
-        "connect",
-        "authenticate",
-        "get in",
-        "credential",
-        "creds",
-        "account",
-        "user",
-        "admin",
-    ]
+_LOG_STARTS = (
+    "login|log in|sign in|signin|ssh|connect|authenticate|get in|credential|creds|account|user|admin"
 )
+_LOGS = Keywords(_LOG_STARTS.split("|"))
 _TO = Keywords(
     f" {how} {what}" for how in ("to", "for") for what in ("log", "sign", "ssh", "connect", "auth", "access")
 )
@@ -166,103 +129,6 @@ def _beside(match: re.Match[str], start: int, named: bool) -> Iterator[Finding]:
     if "//" not in match[0] and looks_random(value, bool(joined)):
         yield Finding(start, start + len(value), "PASSWORD", "prose")
 
-# %% ../../nbs/20_clean/scrub_prose.ipynb #8b849a98
-_CODE = re.compile(
-    r"(?i)(?:pin(?: code| number)?|otp|passcode|(?:2fa|mfa|verification|security|login|door|access|auth\w*|confirmation|one-time|sms|gate|unlock) ?code)\b"
-    r"(?:\s(?:for|of)\s[\w ]{1,24}?)?(?:\s?[:=]|\sis|\swas)?(?:\snow)?:?\s[`\"'*]{0,2}(?P<value>(?!1234\b|0000\b|123456\b)\d{4,8}|\d{3}[ -]\d{3})(?![\w.:/-]\w|\w)"
-)
-_GROUPS = re.compile(
-    r"(?i)(?:licen[sc]e|product|serial|activation|registration|recovery|backup|cd|unlock)\b[^\n]{0,40}?(?:keys?|codes?|number)\b[^\n]{0,12}?"
-    r"(?-i:(?P<value>[A-Z0-9]{4,8}(?:-[A-Z0-9]{4,8}){1,9}|[a-z0-9]{4,10}-[a-z0-9]{4,10}))\b"
-)
-_PHRASE = re.compile(
-    r"(?i)(?:mnemonic|(?:seed|recovery|secret|backup|wallet)[ _-]?(?:phrase|words)|(?:12|24|twelve)[ -]words?)\b(?:\W{0,4}\s?is)?[\s:=\"'`]{1,8}"
-    r"(?P<value>(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})\b"
-)
-_GRAMMAR = frozenset(["the", "and", "for", "are", "was", "were", "its", "his", "her", "they", "them"])
-_SEED = re.compile(
-    r"(?i)(?:totp|2fa|mfa|otp|authenticator)[ _-]?(?:secret|seed|key)\b(?:\s?[:=]|\sis)?\s[`\"']?(?P<value>[A-Z2-7]{16,64})\b"
-)
-
-
-_ANNOUNCED = (
-    (
-        "PIN",
-        _CODE,
-        Keywords(
-            [
-                "pin",
-                "otp",
-                "passcode",
-                "2fa",
-                "mfa",
-                "verification",
-                "security",
-                "login",
-                "door",
-                "access",
-                "auth",
-                "confirmation",
-                "one-time",
-                "sms",
-                "gate",
-                "unlock",
-            ]
-        ),
-    ),
-    (
-        "LICENSE_KEY",
-        _GROUPS,
-        Keywords(
-            [
-                "license",
-                "licence",
-                "product",
-                "serial",
-                "activation",
-                "registration",
-                "recovery",
-                "backup",
-                "unlock",
-            ]
-        ),
-    ),
-    (
-        "SEED_PHRASE",
-        _PHRASE,
-        Keywords(
-            [
-                "mnemonic",
-                "seed",
-                "recovery",
-                "secret",
-                "backup",
-                "wallet",
-                "12 word",
-                "24 word",
-                "12-word",
-                "24-word",
-            ]
-        ),
-    ),
-    ("TOTP_SEED", _SEED, Keywords(["totp", "2fa", "mfa", "otp", "authenticator"])),
-)
-
-
-def _coded(text: str, lowered: str) -> Iterator[Finding]:
-    "Codes, licences and phrases after their names."
-    for kind, pattern, words in _ANNOUNCED:
-        for at in spots(words.found(lowered), lowered):
-            match = None if at and text[at - 1].isalnum() else pattern.match(text, at)
-            if not match:
-                continue
-            value = match["value"]
-            sentence = kind == "SEED_PHRASE" and _GRAMMAR & set(value.lower().split())
-            digits = any(map(str.isdigit, value))
-            plain = kind == "LICENSE_KEY" and not digits and (value.islower() or value.count("-") < 2)
-            if not sentence and not plain and (kind in ("SEED_PHRASE", "PIN") or not is_placeholder(value)):
-                yield Finding(*match.span("value"), kind, "prose")
-
 # %% ../../nbs/20_clean/scrub_prose.ipynb #206b3cb6
 def find_prose(
     text: str,  # a decoded text
@@ -275,4 +141,4 @@ def find_prose(
             noun = _NOUN.match(text, at)
             yield from _told(text, noun) if noun else ()
     yield from _paired(text, lowered)
-    yield from _coded(text, lowered)
+    yield from find_codes(text, lowered)

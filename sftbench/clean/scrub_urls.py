@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from .findings import Finding, entropy, is_placeholder, spots
 
 # %% ../../nbs/20_clean/scrub_urls.ipynb #f40bd85c
-_SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}\Z")
+_SCHEME = re.compile(r"(?i)(?<![a-z0-9])[a-z][a-z0-9+.-]{1,20}\Z")
 _INFO = re.compile(r"://(?P<info>[^\s/?'\"<>`\\|]{1,300})@(?=[\w.\[$%{-])")
 _DATABASE = re.compile(
     r"(?i)(?:postgres(?:ql)?|mysql|mongodb(?:\+srv)?|rediss?|amqps?|ftp|smtps?|jdbc:\w+)\Z"
@@ -86,7 +86,7 @@ _HEADER = re.compile(
     r"|private-token|x-gitlab-token|x-csrf-token|x-xsrf-token|api-key|apikey|x-[\w-]{1,24}-(?:token|key|secret|signature(?:-256)?)"
     r"|ocp-apim-subscription-key|circle-token|dd-api-key)\\?[\"']?(?:\s{0,3}(?::|=>|=|,)\s{0,3}|\s+(?=[\"']))(?:[fbr](?=[\"']))?\\?[\"']?(?:sha\d+=)?"
     r"(?:(?P<scheme>bearer|basic|token|apikey|api-key|digest|negotiate|ghapi|splunk|key|aws4-hmac-sha256)\s+)?"
-    r"(?P<value>[^\s\"'`\\<>{}(),;]{8,})"
+    r"(?P<value>[^\s\"'`\\<>{}(),;&@]{8,})"
 )
 _HEADER_WORDS = ("authorization", "-key", "-token", "apikey", "-secret", "-signature")
 _BEARER = re.compile(r"(?i)\bbearer,?\s+(?P<value>[\w.~+/-]{16,}=*)")

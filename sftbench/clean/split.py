@@ -193,8 +193,8 @@ def split(
     train: Share = 0.9,  # share of train; the three add to 1
     val: Share = 0.05,  # share of val
     test: Share = 0.05,  # share of test
-    stratify_by: str = "domain",  # field whose shares each split keeps, for example source, track or a name in meta
-    near: Share = 0.8,  # Jaccard similarity from which on two samples stay together
+    stratify_by: str = "domain",  # field whose shares each split keeps: domain, source, track, any other, or a name in meta
+    near: Share = 0.8,  # Jaccard similarity, or share of a quote, from which on two samples stay together
     contained: Share = 0.5,  # share of an answer's 8-grams in another from which on they stay together
     previous: Existing | None = None,  # split_certificate.json of an earlier version, whose assignments stay
     seed: int = 42,  # salt of the components' order

@@ -6,7 +6,7 @@
 __all__ = ['CALLS', 'WRITES', 'Hack', 'Exchange', 'named', 'build_hack', 'pick', 'source_of', 'listed', 'where', 'is_address',
            'ask_name']
 
-# %% ../../nbs/10_collect/assembly_answers.ipynb #42697765
+# %% ../../nbs/10_collect/assembly_answers.ipynb #cd0378c3
 import re
 
 import msgspec
@@ -15,7 +15,7 @@ from .assembly_math import Place, place_of, written
 from .assembly_state import Block, Name, Use, Walked
 from ..core.sample import make_key
 
-# %% ../../nbs/10_collect/assembly_answers.ipynb #18adfc3c
+# %% ../../nbs/10_collect/assembly_answers.ipynb #3d070a2f
 class Hack(msgspec.Struct):
     "A project as it is asked about."
 
@@ -103,7 +103,7 @@ def listed(
     more = f" and {len(told) - most} more" if len(told) > most else ""
     return ", ".join(told[:most]) + more
 
-# %% ../../nbs/10_collect/assembly_answers.ipynb #a1f234b5
+# %% ../../nbs/10_collect/assembly_answers.ipynb #f0271a31
 def where(
     place: Place,  # of an address
 ) -> str:  # an ending for a sentence, " in work RAM, …"
@@ -135,13 +135,14 @@ def is_address(
     if 0x8000 <= value <= 0xFFFF:
         return False  # in any bank
     constant = name.name.lstrip("!") in hack.constants
-    if used and not constant:
+    if any(use.action not in _LISTS for use in used) and not constant:
         return True
     if value < 0x10000:
-        return not constant and bool(_TABLES.search(name.path.rpartition("/")[2])) and bool(name.comment)
+        table = value > 0xFF and bool(_TABLES.search(name.path.rpartition("/")[2]))
+        return table and not constant and bool(name.comment)
     return place_of(value, hack.mapper).region != "ROM" or "." in name.name
 
-# %% ../../nbs/10_collect/assembly_answers.ipynb #c6c72c0a
+# %% ../../nbs/10_collect/assembly_answers.ipynb #6cb7cdef
 def _how(name: Name, place: Place) -> str:
     "How a name gets its value."
     is_field = name.shown.startswith(".")

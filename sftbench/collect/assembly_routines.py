@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ask_routine', 'ask_patch', 'ask_files', 'ask_banks']
 
-# %% ../../nbs/10_collect/assembly_routines.ipynb #59b32cdd
+# %% ../../nbs/10_collect/assembly_routines.ipynb #84a8aa28
 import re
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ from sftbench.collect.assembly_answers import (
 from .assembly_math import place_of, rom_offset, written
 from .assembly_state import Block
 
-# %% ../../nbs/10_collect/assembly_routines.ipynb #cbdb867f
+# %% ../../nbs/10_collect/assembly_routines.ipynb #e87b722b
 _ENDS = {"rts": "`RTS`, so that it is called with `JSR` from its own bank", "rtl": "`RTL`, so that it is called with `JSL`",
          "rti": "`RTI`, as an interrupt does"}  # fmt: skip
 
@@ -65,7 +65,7 @@ def _facts(block: Block, hack: Hack) -> list[str]:
     facts += [f"It ends with {_ENDS[ends[-1]]}."] if ends else []
     return facts + ([f"It is called by {listed(called)}."] if called else [])
 
-# %% ../../nbs/10_collect/assembly_routines.ipynb #33d1b4c4
+# %% ../../nbs/10_collect/assembly_routines.ipynb #f1d734e6
 def ask_routine(
     block: Block,  # a label with instructions
     hack: Hack,
@@ -106,7 +106,7 @@ def ask_routine(
         answer = f"`{name}` ({source}) is used in {len(users)} places:\n" + "\n".join(rows)
         yield Exchange("routine", block.path, lines, f"{name} callers", ask.format(name=name), answer)
 
-# %% ../../nbs/10_collect/assembly_routines.ipynb #b0180431
+# %% ../../nbs/10_collect/assembly_routines.ipynb #6e2461a1
 def _quoted(block: Block, hack: Hack, max_lines: int) -> str:
     "The code of a block, or the labels of a patch that has some."
     if block.labels:
@@ -141,7 +141,7 @@ def ask_patch(
     kind = f"{block.name} {'patch' if block.is_patch else 'table'} {block.first}"
     return Exchange("address", block.path, (block.start, block.last), kind, ask, answer)
 
-# %% ../../nbs/10_collect/assembly_routines.ipynb #7b3a713d
+# %% ../../nbs/10_collect/assembly_routines.ipynb #0150359c
 def _purpose(path: str, hack: Hack) -> str:
     "The first sentence of the comment that a file begins with."
     said = []

@@ -76,7 +76,7 @@ def _close(walk: Walk, path: str, last: int, patch: bool = True) -> None:
     walk.block = None
     walk.patch = None if patch else walk.patch
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #05603c94
+# %% ../../nbs/10_collect/assembly_walk.ipynb #1ceb0b9c
 def _open(walk: Walk, path: str, number: int, name: str, is_patch: bool = False) -> None:
     "A label or an `org` begins here."
     lines = walk.files[path]
@@ -106,8 +106,11 @@ def _name(walk: Walk, path: str, number: int, name: str, shown: str, value: int 
     is_last = number >= len(lines) or not lines[number].strip() or is_comment(lines[number])
     if not comment and number > 1 and is_comment(lines[number - 2]) and is_last:
         comment, first = comment_above(lines, number)
-        said = lines[first - 1 : number - 1]
-        comment = comment if all(parted(line)[1] for line in said) else ""  # else a heading
+        told = [parted(line)[1] for line in lines[first - 1 : number - 1]]
+        after = next(
+            (n for n in range(len(told), 0, -1) if not told[n - 1]), 0
+        )  # what stands above is a heading
+        comment, first = "\n".join(told[after:]), first + after
     text = expanded(shown, walk.state.defines)
     walk.found.names.append(Name(name, path, number, shown, text, value, comment, first))
 
@@ -184,7 +187,7 @@ def _include(walk: Walk, path: str, number: int, given: str, above: tuple[str, .
     if target and target != path and target not in above and len(above) < 50:
         _file(walk, target, (*above, path))
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #c5d34fd8
+# %% ../../nbs/10_collect/assembly_walk.ipynb #7c802d40
 def _directive(
     walk: Walk, statement: str, path: str, number: int, above: tuple[str, ...], again: bool
 ) -> None:
@@ -207,11 +210,25 @@ def _directive(
         _instruction(walk, statement, path, number, again)
 
 
+_APART = {"macro", "incsrc", "pushpc", "if", "elseif", "else", "endif", "warnpc", "namespace", "struct"}
+_LAST = {"rts", "rtl", "rti", "jmp", "jml", "bra", "brl"}
+
+
+def _ends_block(walk: Walk, word: str, path: str) -> bool:
+    "Whether a directive stands behind a routine, not in it."
+    block = walk.block
+    if word not in _APART or not block or block.path != path:
+        return False
+    return word == "macro" or not block.uses or block.uses[-1].action in _LAST
+
+
 def _statement(
     walk: Walk, statement: str, path: str, number: int, above: tuple[str, ...], again: bool
 ) -> None:
     "Take one statement."
     state, word = walk.state, statement.partition(" ")[0].lower()
+    if not again and not state.macro and _ends_block(walk, word, path):
+        _close(walk, path, number - 1, patch=False)
     if word in ("macro", "endmacro"):
         state.macro = word == "macro"
     elif state.macro or follow_condition(state, word, statement.partition(" ")[2]) or not state.active():
@@ -229,7 +246,7 @@ def _statement(
         if statement:
             _directive(walk, statement, path, number, above, again)
 
-# %% ../../nbs/10_collect/assembly_walk.ipynb #83ba01b9
+# %% ../../nbs/10_collect/assembly_walk.ipynb #cc18bc8b
 def _file(walk: Walk, path: str, above: tuple[str, ...] = ()) -> None:
     "Go through a file and what it includes; what was seen before only sets the state."
     again = path in walk.seen
@@ -247,14 +264,15 @@ def walk_through(
     "Go through a project from its main files."
     spelled = {path.lower(): path for path in files}
     walk = Walk(files, Walked(), State(), spelled)
-    included = set()
+    named: dict[str, list[str]] = {}
     for path, lines in files.items():
-        for line in lines:
-            code = parted(line)[0]
-            if code.lower().startswith("incsrc "):
-                included.add(_target(walk, path, code[7:]))
-    walk.found.mains = [path for path in files if path not in included] or list(files)[:1]
-    for path in [*walk.found.mains, *files]:
+        codes = (parted(line)[0] for line in lines)
+        targets = [_target(walk, path, code[7:]) for code in codes if code.lower().startswith("incsrc ")]
+        named[path] = [target for target in targets if target != path]
+    included = {target for targets in named.values() for target in targets}
+    walk.found.mains = [path for path in files if path not in included]
+    rest = sorted(files, key=lambda path: -len(named[path]))  # in a circle, what includes most is first
+    for path in [*walk.found.mains, *rest]:
         if path not in walk.seen:
             walk.state, walk.block, walk.patch = State(), None, None
             _file(walk, path)

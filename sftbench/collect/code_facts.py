@@ -11,9 +11,12 @@ import re
 from pathlib import PurePosixPath
 
 from .files import Tree, read_tree
+from .grammars import language_of, missing_grammar
 from .names import module_name
 from .references import Index, build_index
 from .symbols import Module, Parameter, Symbol, parse_module
+from .syntax_symbols import parse_file
+from .syntax_uses import link
 
 # %% ../../nbs/10_collect/code_facts.ipynb #ee1a5f2a
 def package_prefix(
@@ -35,14 +38,34 @@ def _advice(error: Exception) -> str:
     return "Mend the line, or name the file under exclude."
 
 
+def _read_other(tree: Tree, path: str, text: str, language: str, missing: set[str]) -> list[Module]:
+    "A file of another language; a grammar that is not installed is told once."
+    if problem := missing_grammar(language):
+        if language not in missing:
+            missing.add(language)
+            tree.report(path, f"Files of {language} are not read: {problem.message}", problem.remedy)
+        return []
+    module, error = parse_file(path, text)
+    if error and language == "cpp":  # macros are no grammar's fault, nor anybody's
+        tree.leave_out("partly parsed")
+    elif error:
+        reason = f"Not all of it is {language} as its grammar knows it; definitions with errors are left out."
+        tree.report(path, reason, "Mend the line, or name the file under exclude.", error)
+    return [module]
+
+
 def read_modules(
     tree: Tree,  # of Python files
     prefix: str = "",  # dotted name of the root, when that is a package
 ) -> list[Module]:  # in order of paths; what cannot be parsed is reported
     "Parse every file of a tree."
     packages = {str(PurePosixPath(path).parent) for path in tree.files if path.endswith("__init__.py")}
-    found = []
+    found, missing = [], set()
     for path, text in read_tree(tree):
+        language = language_of(path)
+        if language != "python":
+            found += _read_other(tree, path, text, language, missing)
+            continue
         try:
             found.append(parse_module(path, text, module_name(path, packages, prefix)))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -50,6 +73,7 @@ def read_modules(
             tree.report(
                 path, f"Python cannot parse it ({reason}).", _advice(error), getattr(error, "lineno", None)
             )
+    link(found)
     return found
 
 # %% ../../nbs/10_collect/code_facts.ipynb #6ab86892
@@ -66,6 +90,7 @@ class Book:
         self.index: Index = build_index(self.modules)
         self.files = {module.path: module for module in self.modules}
         self.places = {(s.path, s.name): s for s in self.index.symbols.values()}
+        self.taken: set[str] = set()  # tests that answer for a symbol already
         self.above = prefix.replace(".", "/") + "/" if prefix else ""
 
     def place(self, path: str, lines: tuple[int, int] | None = None) -> str:
@@ -84,13 +109,18 @@ class Book:
         return self.place(symbol.path, symbol.lines)
 
 
+_TEST_FOLDERS = ("tests", "test", "testing", "__tests__", "Tests")
+_TEST_NAME = re.compile(r"[._](test|spec)\.[cm]?[jt]sx?$|_test\.(rs|sh|bash|cc|cpp|cxx)$|Tests?\.swift$")
+
+
 def is_test(
     path: str,  # POSIX, below the root
 ) -> bool:  # True for test files by name or folder
     "Whether a file holds tests."
     name = PurePosixPath(path).name
     named = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
-    return named or any(part in ("tests", "test", "testing") for part in PurePosixPath(path).parts[:-1])
+    named = named or bool(_TEST_NAME.search(name))
+    return named or any(part in _TEST_FOLDERS for part in PurePosixPath(path).parts[:-1])
 
 
 def is_telling(
@@ -98,9 +128,9 @@ def is_telling(
 ) -> bool:  # False for accessors, stubs, tests
     "Whether there is something to say about a symbol."
     last = symbol.name.split(".")[-1]
-    if last.startswith("__") or is_test(symbol.path):
+    if last.startswith("__") or is_test(symbol.path) or "test" in symbol.traits:
         return False
-    if symbol.kind == "class":
+    if symbol.is_type:
         return bool(symbol.docstring) and symbol.lines[1] - symbol.lines[0] >= 3
     commented = any(parameter.comment for parameter in symbol.parameters)
     least = 4 if last.startswith("_") else 2
@@ -124,7 +154,7 @@ def takes(
     "Its parameters or fields."
     if not symbol.parameters:
         return ""
-    head = "Its fields are:" if symbol.kind == "class" else "It takes:"
+    head = "Its fields are:" if symbol.is_type else "It takes:"
     return "\n".join([head, *(_parameter_line(parameter) for parameter in symbol.parameters[:16])])
 
 
@@ -139,6 +169,9 @@ def gives(
     return f"It {verb} `{symbol.returns}`{comment}."
 
 
+_FAILS = {"python": "It raises:", "rust": "It fails with:", "bash": "It ends with:"}
+
+
 def fails(
     symbol: Symbol,  # any symbol
 ) -> str:  # "" when there is nothing to say
@@ -149,7 +182,7 @@ def fails(
     for error in symbol.raises[:8]:
         when = f" when `{error.condition}`" if error.condition and len(error.condition) < 120 else ""
         lines.append(f"- `{error.error}`{when} (line {error.line})")
-    return "\n".join(["It raises:", *lines])
+    return "\n".join([_FAILS.get(symbol.language, "It throws:"), *lines])
 
 # %% ../../nbs/10_collect/code_facts.ipynb #69542af9
 def summary_of(
@@ -203,7 +236,7 @@ def members(
     book: Book,  # the tree that it is from
 ) -> str:  # "" when there is nothing to say
     "The methods of a class."
-    if symbol.kind != "class":
+    if not symbol.is_type:
         return ""
     inside = [s for s in book.files[symbol.path].symbols if s.name.rpartition(".")[0] == symbol.name]
     lines = [f"- `{s.name.split('.')[-1]}` (line {s.lines[0]})" + colon(summary_of(s)) for s in inside]

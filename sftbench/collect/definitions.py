@@ -5,12 +5,15 @@
 # %% auto #0
 __all__ = ['python_definitions', 'definitions']
 
-# %% ../../nbs/10_collect/definitions.ipynb #c938a46b
+# %% ../../nbs/10_collect/definitions.ipynb #6e5a8b05
 import ast
 import warnings
 from collections.abc import Iterator
 
-# %% ../../nbs/10_collect/definitions.ipynb #0411d41f
+from .grammars import language_of, missing_grammar
+from .syntax_symbols import parse_file
+
+# %% ../../nbs/10_collect/definitions.ipynb #796df171
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -40,10 +43,15 @@ def python_definitions(
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
 
-# %% ../../nbs/10_collect/definitions.ipynb #b36333dd
+# %% ../../nbs/10_collect/definitions.ipynb #ea8e4522
 def definitions(
     path: str,  # its suffix tells the language
     text: str,  # a whole file with `\n` line ends
 ) -> set[tuple[str, int, int]] | None:  # name, first and last line; None when nobody can tell
     "What a file defines."
-    return python_definitions(text) if path.endswith(".py") else None
+    language = language_of(path)
+    if language in ("", "python"):
+        return python_definitions(text) if language else None
+    if missing_grammar(language):
+        return None
+    return {(symbol.name, *symbol.lines) for symbol in parse_file(path, text)[0].symbols}

@@ -6,14 +6,14 @@
 __all__ = ['ERROR_CLASSES', 'SEVERITIES', 'error_class', 'error_line', 'severity', 'outcome_of', 'masked_template',
            'log_templates']
 
-# %% ../../nbs/10_collect/error_classes.ipynb #bf71ca54
+# %% ../../nbs/10_collect/error_classes.ipynb #395bcba3
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from ..core.system import lazy
 
-# %% ../../nbs/10_collect/error_classes.ipynb #288980b4
+# %% ../../nbs/10_collect/error_classes.ipynb #21ae220e
 _CLASSES = {
     "rate_limit": r"\b(429|529)\b|rate.?limit|too many requests|quota exceeded|throttl|overloaded",
     "auth": r"\b(401|403)\b|unauthori[sz]ed|forbidden|(permission|access) (is )?denied|EACCES|EPERM"
@@ -22,7 +22,7 @@ _CLASSES = {
     "timeout": r"time[sd]?.?out|ETIMEDOUT|deadline exceeded|\b(504|408)\b|took too long|TimeoutError",
     "not_found": r"no such (file|container|table|image|host|column|process|device|object|service|bucket|key)"
     r"|not found|ENOENT|\b404\b|does(n.t| not) exist|no module named|could not resolve|unknown host|cannot find"
-    r"|undefined (reference|variable|symbol)|has no member|did not match any file",
+    r"|undefined (reference|variable|symbol)|did not match any file",
     "validation": r"^usage:|invalid|validation|malformed|unrecogni[sz]ed (argument|option)|(schema|type) mismatch"
     r"|(missing|required) (required )?(field|option|parameter|property)|not a valid|must be|illegal option"
     r"|\b(400|422)\b|unexpected (token|keyword)|bad request|constraint|out of range|error: argument|SyntaxError",
@@ -43,7 +43,7 @@ def error_class(
             break
     return "exception"
 
-# %% ../../nbs/10_collect/error_classes.ipynb #a45e43f1
+# %% ../../nbs/10_collect/error_classes.ipynb #c0136abd
 _STATED = re.compile(
     r"^\s*(?:E\s+)?(?:[\w.]*(?:Error|Exception|Exit|Interrupt|Timeout|Warning)\b.*|.*?\b(?:fatal|error|panic(?:ked)?|failed)\b ?[:!].*"
     r"|FAILED .*|.*\b\d+ failed\b.*|Error response .*)$",
@@ -63,7 +63,7 @@ def error_line(
     said = named[-1] if named else next((line for line in lines if not _NOISE.match(line)), "")
     return said.strip()[:most]
 
-# %% ../../nbs/10_collect/error_classes.ipynb #d0c2d420
+# %% ../../nbs/10_collect/error_classes.ipynb #0e50e8c5
 SEVERITIES = ("warning", "error", "critical")
 _CRITICAL = re.compile(
     r"segmentation fault|SIGSEGV|SIGKILL|core dumped|out of memory|OOM|kernel panic|panicked at|no space left|data loss"
@@ -83,7 +83,7 @@ def severity(
         return "critical"
     return _LEVELS.get(level.lower(), "error")
 
-# %% ../../nbs/10_collect/error_classes.ipynb #9287856e
+# %% ../../nbs/10_collect/error_classes.ipynb #1053f050
 _BAD = re.compile(
     r"^FAILED\b|^ERRORS?\b|\b[1-9]\d* (failed|errors?)\b|^Traceback \(most recent|^\s*(E\s+)?[\w.]+(Error|Exception)\b"
     r"|^\S*:?\s*(fatal )?error:|BUILD FAILED|command not found|: No such file|^fatal:|^make.*\*\*\*|Segmentation fault"
@@ -107,7 +107,7 @@ def outcome_of(
         return False
     return True if _GOOD.search(text) and not _NOT_GOOD.search(text) else None
 
-# %% ../../nbs/10_collect/error_classes.ipynb #7935a3e7
+# %% ../../nbs/10_collect/error_classes.ipynb #aba5c04b
 _MASKS = [
     (r"https?://\S+", "<url>"), (r"\b[0-9a-f]{8}-[0-9a-f-]{20,}\b|\b[0-9a-f]{12,}\b|\b0x[0-9a-f]+\b", "<id>"),
     (r"\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b", "<address>"), (r"(?<![\w.])(~|\.{1,2})?(/[\w.@+-]+){2,}/?", "<path>"),

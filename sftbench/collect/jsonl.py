@@ -13,8 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from .merging import TRACKS, enriched, first_of_each, within_quota
 from ..core.jsonl import Line, read_records, report_unreadable
-from ..core.params import Paths
+from ..core.params import Count, Paths, Share
 from ..core.projections import from_record, shape_of
 from ..core.registry import source
 from ..core.sample import Origin, Sample, make_key
@@ -101,15 +102,8 @@ def _read_file(name: str, root: str, below: str, guesses: dict[str, str], seen: 
     print(f"{name}: {told}", file=sys.stderr)
 
 
-@source
-def jsonl(
-    *,
-    path: Paths,  # files or folders, in order of priority
-    domain: str = "",  # topic of records that name none; empty = the name of the file
-    track: str = "",  # track of records that name none
-    licence: str = "",  # licence of records that name none, an SPDX name
-) -> Iterator[Sample]:
-    "Files of training data in any known shape."
+def _read_all(path: list[str], domain: str, track: str, licence: str) -> Iterator[Sample]:
+    "The samples of all files, in order of priority."
     seen: set[str] = set()
     for given in [path] if isinstance(path, str | Path) else path:
         for name, root, below in _files(str(given)):
@@ -119,3 +113,32 @@ def jsonl(
             except (OSError, Problem) as error:
                 remedy = "Give yourself the right to read it."
                 report_unreadable(name, f"It cannot be read ({error}).", remedy)
+
+# %% ../../nbs/10_collect/jsonl.ipynb #aa10c1d3
+@source(
+    reasons={
+        "short_response": "the response has fewer characters than min_response",
+        "repeated_instruction": "an earlier record has the same instruction",
+        "over_quota": "more old material than max_legacy allows",
+    }
+)
+def jsonl(
+    *,
+    path: Paths,  # files or folders, in order of priority
+    domain: str = "",  # topic of records that name none; empty = the name of the file
+    track: str = "",  # track of records that name none
+    licence: str = "",  # licence of records that name none, an SPDX name
+    min_response: Count = 0,  # fewest characters of a response; SCBE: 50
+    unique: bool = False,  # of records with one instruction keep the first
+    enrich: bool = False,  # infer track, source type and tier where a record names none
+    tracks: dict[str, str] = {},  # category -> track, for `enrich`; empty = the SCBE table
+    max_legacy: Share | None = None,  # largest share of old material in the result; SCBE: 0.15
+    legacy: str = "legacy_docstring",  # source type of old material
+    seed: int = 42,  # draws among old material of one quality
+) -> Iterator[Sample]:
+    "Files of training data in any known shape."
+    samples = first_of_each(_read_all(path, domain, track, licence), min_response, unique)
+    if enrich:
+        table = {name.lower(): value for name, value in tracks.items()} or TRACKS
+        samples = (sample if sample.drop else enriched(sample, table) for sample in samples)
+    yield from samples if max_legacy is None else within_quota(list(samples), legacy, max_legacy, seed)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Operation', 'Stream', 'command_of', 'target_of', 'operations_of', 'stream_of', 'same_step', 'changes_something']
 
-# %% ../../nbs/10_collect/operations.ipynb #156ab908
+# %% ../../nbs/10_collect/operations.ipynb #68bc6b79
 import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -18,6 +18,7 @@ from .error_classes import outcome_of
 from sftbench.collect.shell_commands import (
     aims_of,
     cut_output,
+    forgives,
     only_reads,
     runs_checks,
     same_again,
@@ -101,7 +102,7 @@ def target_of(
     named = (arguments[name] for name in (*_PATHS, *_OTHERS) if arguments.get(name))
     return next((value for value in named if isinstance(value, str)), "")
 
-# %% ../../nbs/10_collect/operations.ipynb #b8784eb7
+# %% ../../nbs/10_collect/operations.ipynb #682061f1
 _SILENT = (
     "aider",
     "chatgpt_export",
@@ -123,11 +124,13 @@ def _went(call: ToolCall, result: Message, told: bool) -> bool | None:
     if status_counts(line):
         return None if meta.get("interrupted") else True
     said = outcome_of(result.content) if runs_checks(line) else None
+    if forgives(line):
+        return False if said is False else None
     if said is None and not cut_output(line) and result.content.strip():
         return True if outcome_of(result.content) is not False else None
     return said
 
-# %% ../../nbs/10_collect/operations.ipynb #158b418c
+# %% ../../nbs/10_collect/operations.ipynb #eb5102c8
 def _seconds(started: str, ended: str) -> float | None:
     "Seconds between two times of one day."
     clock = re.compile(r"T(\d\d):(\d\d):(\d\d(?:\.\d+)?)Z$")
@@ -178,7 +181,7 @@ def stream_of(
     return Stream(
         list(operations_of(told.messages, session.format not in _SILENT)), root, told.path or session.path,
         session.session, session.format, session.group or f"{session.format}:{session.session}",
-        as_text(session.meta.get("project")), asked[0].content if asked else "", answers[-1] if answers else "",
+        as_text(told.meta.get("project") or session.meta.get("project")), asked[0].content if asked else "", answers[-1] if answers else "",
         told.time, {"branch": told.branch, "part": told.part, "prompts": [m.content for m in asked]},
     )  # fmt: skip
 

@@ -41,7 +41,7 @@ class Symbol(msgspec.Struct):
     path: str
     module: str  # dotted
     name: str  # dotted inside the module
-    kind: str  # function, method, class
+    kind: str  # function, method, class; struct, enum, trait, interface, protocol, test elsewhere
     lines: tuple[int, int]  # decorators included
     body: int  # first line after signature and docstring
     source: str  # dedented
@@ -53,12 +53,19 @@ class Symbol(msgspec.Struct):
     bases: list[str] = []
     raises: list[Raise] = []
     uses: list[Use] = []
-    statements: int = 0  # in the body, nested ones counted
+    statements: int = 0  # in the body, nested ones counted; lines of it in other languages
+    language: str = "python"
+    cuts: list[int] = []  # lines of the body's own statements, in other languages than Python
 
     @property
     def dotted(self) -> str:
         "Where an import finds it."
         return f"{self.module}.{self.name}"
+
+    @property
+    def is_type(self) -> bool:
+        "Whether it is a class, struct, enum, trait or the like."
+        return self.kind not in ("function", "method", "test")
 
 
 class Module(msgspec.Struct):
@@ -71,6 +78,7 @@ class Module(msgspec.Struct):
     symbols: list[Symbol] = []
     uses: list[Use] = []  # outside of functions and classes
     lines: list[str] = []  # of the file
+    language: str = "python"  # of the file
 
 # %% ../../nbs/10_collect/symbols.ipynb #858ff643
 _INNER = Function | ast.ClassDef | ast.Lambda

@@ -8,7 +8,7 @@ __all__ = ['StepSpec', 'Spec', 'SpecError', 'SpecProblem', 'find_spec', 'read_sp
 # %% ../../nbs/00_core/spec.ipynb #873aeab8
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -45,6 +45,7 @@ class Spec(msgspec.Struct, kw_only=True):
     use: list[str] = []
     teachers: dict[str, Any] = {}
     secrets: list[str] = []
+    audit: Literal["on", "off"] = "on"  # off: values that scrubbing would replace may stand in the run
     steps: list[StepSpec] = []
     text: str = ""  # as it was written
 
@@ -180,7 +181,7 @@ def _check_choice(check: _Check, value: Any, kind: str, path: tuple[Any, ...]) -
 
 # %% ../../nbs/00_core/spec.ipynb #fcf517f8
 _TOP = {"run": "str", "seed": "Count", "model": "str", "template": "str | None", "use": "Paths",
-        "teachers": "dict[str, Any]", "secrets": "Paths"}  # fmt: skip
+        "teachers": "dict[str, Any]", "secrets": "Paths", "audit": "Literal['on', 'off']"}  # fmt: skip
 
 
 def _check_together(

@@ -66,9 +66,10 @@ def audit(
     "Search every file of a run for the values that scrubbing replaces."
     folder = lazy("sftbench.operate.looking", "lab").find_run(run, outputs)
     report = lazy("sftbench.operate.auditing", "lab").audit_run(folder, again)
-    _told(report, lazy("sftbench.operate.audit_report", "lab").audit_table, as_json)
-    if report.hits:
-        raise typer.Exit(1)
+    room = lazy("sftbench.operate.audit_report", "lab")
+    _told(report, room.audit_table, as_json)
+    if wrong := room.problem(report):
+        raise wrong
 
 # %% ../../nbs/90_operate/cleaning_commands.ipynb #1fcc5a09
 _Review = Annotated[

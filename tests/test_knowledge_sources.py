@@ -1,0 +1,311 @@
+"""Assembly projects, notes, merged files, stores of reasoning and feedback, graphs and routes."""
+
+import json
+import random
+import re
+import shutil
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sftbench.collect.assembly_math import evaluate, place_of, rom_offset
+from sftbench.collect.assembly_project import assembly_project
+from sftbench.collect.assembly_walk import walk_through
+from sftbench.collect.jsonl import jsonl
+from sftbench.collect.memory import memory
+from sftbench.collect.merging import write_merged
+from sftbench.core.jsonl import Unreadable, collecting_unreadable
+from sftbench.core.sample import Sample
+from sftbench.core.system import locate
+
+
+def read(source, **options) -> tuple[list[Sample], list[Unreadable]]:
+    with collecting_unreadable() as reports:
+        samples = list(source(**options))
+    assert len({sample.key for sample in samples}) == len(samples)
+    for report in reports:
+        assert report.reason.endswith(".") and report.remedy
+    for sample in samples:
+        assert sample.source == source.__name__ and sample.group and sample.domain
+        assert not sample.origin.path.startswith("/")
+    return samples, reports
+
+
+def ask(sample: Sample) -> str:
+    return sample.messages[0].content
+
+
+def answer(sample: Sample) -> str:
+    return sample.messages[-1].content
+
+
+@pytest.fixture(scope="module")
+def hack() -> list[Sample]:
+    return read(assembly_project, path=["bundled:rom_hack"])[0]
+
+
+def test_a_hack_gives_each_of_its_five_kinds(hack):
+    kinds = Counter(sample.source_type for sample in hack)
+    assert set(kinds) == {"routine", "address", "documentation", "guide", "architecture"}
+    assert min(kinds.values()) >= 3
+
+
+# name: address in its usual form, worked out by hand from bundled/rom_hack/Core/ram.asm
+NAMES = {
+    "!PlayerX": "$7E0022", "!PlayerY": "$7E0020", "!Frame": "$7E001A", "!GameMode": "$7E0010",
+    "!LampCount": "$7F5010", "!LampTimer": "$7F5012", "!Tide": "$7F5020",
+    "!SavedLamps": "$700A3C", "SavedTide": "$700A3E", "!Bright": "$2100", "!Buttons": "$4218",
+    "Lamp.x": "$7F5100", "Lamp.y": "$7F5120", "Lamp.oil": "$7F5140", "Lamp.state": "$7F5150",
+}  # fmt: skip
+
+
+def test_every_name_of_the_hack_has_the_address_that_was_worked_out_by_hand(hack):
+    found = {}
+    for sample in hack:
+        if sample.source_type == "address" and (told := re.match(r"`([!\w.]+)` is (\$\w+)", answer(sample))):
+            found[told[1]] = told[2]
+    assert (
+        found == NAMES
+    )  # and so !AllLamps, !LowTide, !Slot, !SaveSize, which are no addresses, are not told
+
+
+# where code lies: address, byte of the file; lengths of instructions counted by hand
+PLACES = {
+    "EveryFrame": ("$328000", "$190000"), "AllOn": ("$328017", "$190017"), "LampBits": ("$328029", "$190029"),
+    "Lamp_Update": ("$338000", "$198000"), "Lamp_Next": ("$338018", "$198018"), "Lamp_Save": ("$338036", "$198036"),
+    "Tide_Rise": ("$33A000", "$19A000"), "org $028034": ("$028034", "$010034"), "org $82F9A0": ("$82F9A0", "$0179A0"),
+    "org $328000": ("$328000", "$190000"), "org $00FFD6": ("$00FFD6", "$007FD6"),
+}  # fmt: skip
+
+
+def test_every_label_and_patch_lies_where_it_was_counted_by_hand(hack):
+    found = {}
+    for sample in hack:
+        place = re.search(
+            r"(?:lies at|address to) (\$\w+) in the ROM.*byte (\$\w+) of the file", answer(sample)
+        )
+        if place:
+            name = sample.meta["name"].rpartition(" ")[0].removesuffix(" patch").removesuffix(" table")
+            found["org " * name.startswith("$") + name] = (place[1], place[2])
+    assert found == PLACES  # QuayHeights and Tide_Show stand behind a condition that cannot be told
+
+
+def test_what_the_answers_of_a_hack_quote_stands_in_the_lines_that_they_name(hack):
+    root = locate("bundled:rom_hack")
+    for sample in hack:
+        for path, first, last in re.findall(r"`([\w/.-]+\.(?:asm|md)):(\d+)(?:-(\d+))?`", answer(sample)):
+            lines = (root / path).read_text().split("\n")
+            assert 1 <= int(first) <= int(last or first) <= len(lines)
+        for code in re.findall(r"```asm\n(.*?)\n```", answer(sample), re.DOTALL):
+            assert code.removesuffix("\n; …") in (root / sample.origin.path).read_text()
+
+
+def test_callers_are_found_across_files_and_a_macro_is_no_routine(hack):
+    callers = next(sample for sample in hack if sample.meta["name"] == "Tide_Rise callers")
+    assert answer(callers).count("\n- ") == 2 and "`Core/hooks.asm:10`" in answer(callers)
+    assert not any("Hidden" in answer(sample) for sample in hack if sample.source_type != "routine")
+    assert not any("Lamp_Unused" in ask(sample) for sample in hack)  # no comment: nothing is said about it
+
+
+@pytest.mark.parametrize(
+    ("mapper", "address", "offset"),
+    [("lorom", 0x80FFC0, 0x7FC0), ("lorom", 0x6F8000, 0x378000), ("lorom", 0x7D8000, 0x3E8000),
+     ("lorom", 0xFE8000, 0x3F0000), ("lorom", 0x7E8000, None), ("lorom", 0x400000, 0x200000),
+     ("hirom", 0xC0FFC0, 0xFFC0), ("hirom", 0x00FFC0, 0xFFC0), ("hirom", 0x3F7FFF, None),
+     ("exhirom", 0x40FFC0, 0x40FFC0), ("exlorom", 0x00FFC0, 0x407FC0), ("norom", 0x1234, 0x1234)],
+)  # fmt: skip
+def test_bank_mirrors_lead_to_the_byte_of_the_file_that_asar_writes(mapper, address, offset):
+    assert rom_offset(address, mapper) == offset
+
+
+def test_a_define_is_text_and_arithmetic_follows_asars_levels():
+    files = {
+        "a.asm": ["!a = $10+2", "!b = !a*2", "!c := !a", "!a = 5", "!d #= !a<<1+1", "Here = !b", "X = !c|1&2"]
+    }
+    values = {name.name: name.value for name in walk_through(files).names}
+    assert values == {"!a": 5, "!b": 0x14, "!c": 0x12, "!d": 20, "Here": 10, "X": (0x12 | 1) & 2}
+    assert evaluate("$10+2*2") == 0x14 and place_of(0x14, "hirom").address == 0x7E0014
+
+
+def test_an_org_in_hirom_and_a_base_in_ram_are_followed():
+    lines = ["hirom", "org $C21000", "; Copies the code to RAM first.", "A:", " RTS", "base $7F8000", "B:", " NOP", "C:",
+             " RTS", "base off", "D:", " %unknown()", "E: RTS"]  # fmt: skip
+    blocks = {block.name: block.address for block in walk_through({"a.asm": lines}).blocks}
+    assert blocks == {
+        "$C21000": 0xC21000,
+        "A": 0xC21000,
+        "B": 0x7F8000,
+        "C": 0x7F8001,
+        "D": 0xC21003,
+        "E": None,
+    }
+
+
+def test_a_hack_with_other_encodings_circles_and_binaries_is_read_to_the_end(tmp_path):
+    project = tmp_path / "hack"
+    shutil.copytree(locate("bundled:rom_hack"), project)
+    before, _ = read(assembly_project, path=[str(project)])
+    (project / "loop.asm").write_text("incsrc loop.asm\nincsrc main.asm\n" * 3)
+    (project / "windows.asm").write_bytes(
+        "; Zählt die Lampen im Hafen von vorn.\nZ:\n RTS\n".encode("cp1252")
+    )
+    (project / "binary.asm").write_bytes(b"\0\1\2" * 100)
+    after, reports = read(assembly_project, path=[str(project)])
+    assert not reports
+    assert any("Zählt die Lampen" in answer(sample) for sample in after)
+    assert {answer(sample) for sample in before} <= {answer(sample) for sample in after}
+
+
+@pytest.mark.parametrize("source", [assembly_project, memory])
+def test_a_missing_path_and_an_empty_folder_are_reported_with_a_remedy(source, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("missing", "empty"):
+        samples, reports = read(source, path=[str(tmp_path / name)])
+        assert samples == [] and len(reports) == 1 and reports[0].path.endswith(name)
+
+
+# --- merging, held against a script that knows the rules and nothing else ---
+
+
+def messy(text: str, draw: random.Random) -> str:
+    "The same instruction, written in another way."
+    text = draw.choice([text, text.upper(), text.title(), unicodedata.normalize("NFD", text)])
+    return draw.choice(["", "  ", "\n"]) + text + draw.choice(["", " ", "\t\n"])
+
+
+def training_files(folder: Path, seed: int) -> list[Path]:
+    "Four files that overlap, in the shapes that SCBE's have."
+    draw, paths = random.Random(seed), []
+    qualities = [n / 1000 for n in range(1000)]
+    draw.shuffle(qualities)
+    for name in ("scbe_instructions", "sft_notion", "sft_codebase", "sft_old"):
+        rows = []
+        for number in range(150):
+            row = {"instruction": messy(f"Wozu dient die größte Schicht {draw.randrange(220)}?", draw)}
+            row["response"] = f"{name} {number} " + "x" * draw.randrange(0, 120)
+            if draw.random() < 0.4:
+                row["category"] = draw.choice(["Policy", "crypto", "architecture", "weather"])
+            if draw.random() < 0.3:
+                row["track"] = draw.choice(["system", "governance", "functions"])
+            metadata = {"quality_score": qualities.pop()} if draw.random() < 0.5 or name == "sft_old" else {}
+            if name == "sft_old" or draw.random() < 0.1:
+                metadata = {"quality_score": qualities.pop(), "source_type": "legacy_docstring"}
+            if draw.random() < 0.3:
+                metadata["source_file"] = draw.choice(["src/a.py", "docs/a.md", "lib/b.ts"])
+            rows.append(json.dumps(row | ({"metadata": metadata} if metadata else {}), ensure_ascii=False))
+        paths.append(folder / f"{name}.jsonl")
+        paths[-1].write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return paths
+
+
+def merged_by_the_rules(paths: list[Path]) -> list[dict]:
+    "What must come out: written from the rules alone, nothing of sftbench in it."
+    kept, seen = [], set()
+    for path in paths:  # rule 1: priority
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            instruction = unicodedata.normalize("NFC", row["instruction"]).strip().lower()
+            if len(row["response"].strip()) < 50 or instruction in seen:  # rules 2 and 3
+                continue
+            seen.add(instruction)
+            meta = row.get("metadata", {})
+            category = row.get("category", "").lower()
+            by_category = {"policy": "governance", "crypto": "functions", "architecture": "system"}.get(
+                category
+            )
+            by_file = "functions" if meta.get("source_file", "").endswith((".py", ".ts")) else "system"
+            kept.append(
+                {
+                    "instruction": row["instruction"],
+                    "response": row["response"].strip(),
+                    "track": row.get("track") or by_category or by_file,
+                    "source_type": meta.get("source_type") or path.stem.removeprefix("sft_"),
+                    "quality": meta.get("quality_score", -1),
+                    "inferred": {name for name in ("track",) if name not in row}
+                    | {name for name in ("source_type",) if name not in meta}
+                    | ({"tier"} if "quality_score" in meta else set()),
+                }
+            )
+    old = sorted(
+        (row for row in kept if row["source_type"] == "legacy_docstring"), key=lambda r: -r["quality"]
+    )
+    new = len(kept) - len(old)
+    allowed = max(n for n in range(len(old) + 1) if n * 100 <= 15 * (n + new))  # rule 5, by trying
+    gone = [id(row) for row in old[allowed:]]
+    return [row for row in kept if id(row) not in gone]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_scbe_merge_equals_a_script_written_from_its_rules_record_by_record(seed, tmp_path):
+    paths = training_files(tmp_path, seed)
+    samples, reports = read(
+        jsonl, path=[str(path) for path in paths], min_response=50, unique=True, enrich=True, max_legacy=0.15
+    )
+    wanted = merged_by_the_rules(paths)
+    assert not reports and len(samples) == 600
+    assert Counter(s.drop for s in samples).keys() == {
+        "",
+        "short_response",
+        "repeated_instruction",
+        "over_quota",
+    }
+    counts = write_merged(samples, tmp_path / "out")
+    read_rows = lambda name: [json.loads(row) for row in (tmp_path / "out" / name).read_text().splitlines()]  # noqa: E731
+    combined, chat = read_rows("sft_combined.jsonl"), read_rows("sft_combined_chat.jsonl")
+    assert len(combined) == len(wanted) == counts["sft_combined.jsonl"]
+    for ours, rule in zip(combined, wanted, strict=True):
+        assert [ours[name] for name in ("instruction", "response", "track", "source_type")] == [
+            rule[name] for name in ("instruction", "response", "track", "source_type")
+        ]
+        assert set(ours["metadata"]["inferred"]) - {"domain"} == rule["inferred"]
+    assert [row["id"] for row in chat] == [row["id"] for row in combined]
+    assert [row["messages"][0]["content"] for row in chat] == [rule["instruction"] for rule in wanted]
+    for track in ("system", "governance", "functions"):
+        assert read_rows(f"sft_{track}.jsonl") == [row for row in combined if row["track"] == track]
+    old = sum(rule["source_type"] == "legacy_docstring" for rule in wanted)
+    assert old / len(wanted) <= 0.15 < (old + 1) / (len(wanted) + 1)
+
+
+def test_ties_under_the_quota_are_drawn_by_seed_and_draws_are_repeatable(tmp_path):
+    rows = [
+        {"instruction": f"Old {n}?", "response": "x", "source_type": "legacy_docstring"} for n in range(50)
+    ]
+    rows += [{"instruction": f"New {n}?", "response": "x"} for n in range(50)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    draws = []
+    for seed in (1, 1, 2):
+        samples, _ = read(jsonl, path=[str(tmp_path / "a.jsonl")], max_legacy=0.15, seed=seed)
+        draws.append([s.key for s in samples if s.drop])
+    assert len(draws[0]) == 42 and draws[0] == draws[1] != draws[2]  # 8 of 58 is under .15, 9 of 59 is not
+    samples, _ = read(jsonl, path=[str(tmp_path / "a.jsonl")])
+    assert not any(s.drop or s.track for s in samples)  # all rules are off by default
+
+
+# --- notes ---
+
+
+def test_notes_keep_their_words_lines_tags_and_dates_and_private_ones_are_left_out(tmp_path):
+    notes = {
+        "a.md": "---\r\ntitle: The gate\r\ntags: [harbour, key]\r\ncreated: 2026-01-02\r\n---\r\nIt opens at low tide only.\r\n",
+        "b.txt": "Oil for the lamps\n=================\nThe cellar of the inn has some left.\n",
+        "c.json": '{"notes": [{"question": "Who has the flint?", "answer": "Orla, at the lighthouse."}]}',
+        "private.md": "---\nprivate: true\n---\n# Mine\n\nNobody but me reads this one.\n",
+        "links.md": "# Links\n\n- [[gate]]\n- [[oil]]\n- https://example.org\n",
+    }
+    for name, text in notes.items():
+        (tmp_path / name).write_bytes(text.encode())
+    (tmp_path / "old.md").write_bytes("# Brücke\n\nDie Brücke ist nachts geschlossen.\n".encode("cp1252"))
+    samples, reports = read(memory, path=[str(tmp_path)])
+    assert not reports
+    assert {s.origin.path: answer(s) for s in samples} == {
+        "a.md": "It opens at low tide only.",
+        "b.txt": "The cellar of the inn has some left.",
+        "c.json": "Orla, at the lighthouse.",
+        "old.md": "Die Brücke ist nachts geschlossen.",
+    }
+    first = samples[0]
+    assert first.meta["tags"] == ["harbour", "key"] and first.created_at.startswith("2026-01-02")
+    assert [s.origin.lines for s in samples] == [(6, 6), (3, 3), None, (3, 3)]
+    assert ask(samples[2]) == "Who has the flint?"

@@ -1,0 +1,267 @@
+"""Operations: failures and recoveries, workflows, histories, shells and what else tells how work went."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sftbench.collect.error_classes import error_class, error_line, log_templates, outcome_of
+from sftbench.collect.event_logs import streams_below
+from sftbench.collect.failures import failures
+from sftbench.collect.recoveries import all_episodes
+from sftbench.core.jsonl import Unreadable, collecting_unreadable
+from sftbench.core.sample import Sample
+from sftbench.core.system import Problem, locate
+
+
+def read(source: Callable[..., Any], **options: Any) -> tuple[list[Sample], list[Unreadable]]:
+    with collecting_unreadable() as reports:
+        samples = list(source(**options))
+    assert len({sample.key for sample in samples}) == len(samples)
+    for sample in samples:
+        assert sample.source == source.__name__ and sample.group and sample.domain
+        assert not sample.origin.path.startswith("/") and all(m.content.strip() for m in sample.messages)
+    for report in reports:
+        assert report.reason.endswith(".") and report.remedy
+    return samples, reports
+
+
+def planted() -> dict[str, tuple[str, str]]:
+    rows = json.loads((locate("bundled:operations") / "planted.json").read_text())
+    return {row["at"]: (row["class"], row["ending"]) for row in rows}
+
+
+def event(number: int, tool: str, ok: bool | None, files: list[str], said: str = "", **more: Any) -> str:
+    about = {"tool": tool, "files": files, "success": ok, ("error" if ok is False else "summary"): said}
+    value = {"id": f"e{number}", "timestamp": f"2026-03-02T09:{number:02}:00Z", "operation": more.pop("operation", tool),
+             "provenance": {"session": more.pop("session", "s1")}, "metadata": about | more}  # fmt: skip
+    return json.dumps(value)
+
+
+def written(folder: Path, *lines: str, name: str = "2026-03-02.jsonl") -> str:
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return str(folder / name)
+
+
+def shell(*steps: tuple[str, str, bool]) -> list[dict[str, Any]]:
+    "A session of Claude Code that runs commands."
+    said: list[dict[str, Any]] = [{"type": "user", "message": {"role": "user", "content": "Mend it."}}]
+    for number, (command, output, ok) in enumerate(steps):
+        tool, arguments = (
+            ("Edit", json.loads(command)) if command.startswith("{") else ("Bash", {"command": command})
+        )
+        use = {"type": "tool_use", "id": f"t{number}", "name": tool, "input": arguments}
+        result = {"type": "tool_result", "tool_use_id": f"t{number}", "content": output} | (
+            {} if ok else {"is_error": True}
+        )
+        said.append(
+            {"type": "assistant", "message": {"id": f"m{number}", "role": "assistant", "content": [use]}}
+        )
+        said.append({"type": "user", "message": {"role": "user", "content": [result]}})
+    for number, one in enumerate(said):
+        parent = f"u{number - 1}" if number else None
+        one |= {"uuid": f"u{number}", "parentUuid": parent, "sessionId": "s", "isSidechain": False, "version": "2.1.98",
+                "cwd": "/w/shop", "timestamp": f"2026-03-02T09:00:{number:02}.000Z"}  # fmt: skip
+    return said
+
+
+def endings(folder: Path, *steps: tuple[str, str, bool]) -> list[str]:
+    written(folder, *map(json.dumps, shell(*steps)), name="s.jsonl")
+    return [one.ending for one in all_episodes(streams_below(folder))]
+
+
+EDIT = '{"file_path": "/w/shop/a.py", "old_string": "a", "new_string": "b"}'
+
+
+def test_every_planted_failure_is_found_with_its_class_and_its_ending():
+    found = {
+        f"{one.stream.path}#{one.failure.id}": (one.kind, one.ending)
+        for one in all_episodes(streams_below("bundled:operations"))
+    }
+    assert found == planted()
+    assert {ending for _, ending in found.values()} == {"recovered", "retried", "flaky", "open"}
+
+
+def test_each_planted_recovery_becomes_a_sample_and_nothing_else_is_told_as_a_fix():
+    samples, reports = read(failures, path=["bundled:operations"])
+    told = {f"{s.origin.path}#{s.origin.uuid}" for s in samples if s.source_type == "failure"}
+    assert told == {at for at, (_, ending) in planted().items() if ending in ("recovered", "retried")}
+    assert not reports
+
+
+def test_the_lines_of_an_answer_hold_the_error_and_its_proof():
+    samples, _ = read(failures, path=["bundled:operations"])
+    for sample in (one for one in samples if one.source_type == "failure"):
+        text = (locate("bundled:operations") / sample.origin.path).read_text().split("\n")
+        first, last = sample.origin.lines
+        inside = "\n".join(text[first - 1 : last])
+        assert sample.meta["proof"].startswith("line-") or sample.meta["proof"] in inside
+        assert sample.origin.uuid.startswith("line-") or sample.origin.uuid in inside
+
+
+def test_a_recurring_error_gives_a_runbook_that_counts_what_did_not_help(tmp_path):
+    lines = []
+    for number in range(3):
+        lines += [
+            event(3 * number, "deploy", False, ["a.yaml"], "401 token expired", session=f"s{number}"),
+            event(
+                3 * number + 1,
+                "renew_token" if number < 2 else "read",
+                True,
+                ["t"],
+                "new token",
+                session=f"s{number}",
+            ),
+        ]
+        lines += (
+            [event(3 * number + 2, "deploy", True, ["a.yaml"], session=f"s{number}")] if number < 2 else []
+        )
+    samples, _ = read(failures, path=[written(tmp_path, *lines)])
+    (runbook,) = [one for one in samples if one.source_type == "runbook"]
+    assert "Seen 3 times, resolved 2 times." in runbook.messages[1].content
+    assert (
+        "Helped 2 of 2 times" in runbook.messages[1].content and "No way out" in runbook.messages[1].content
+    )
+    assert set(runbook.parents) == {one.key for one in samples if one.source_type == "failure"}
+    assert not [
+        one for one in read(failures, path=[str(tmp_path)], runbooks=0)[0] if one.source_type == "runbook"
+    ]
+
+
+RECOVERED = [
+    [
+        ("pytest -q", "KeyError: 1\n1 failed", False),
+        (EDIT, "done", True),
+        ("pytest -q 2>&1 | tail -1", "4 passed", True),
+    ],
+    [("scp a w:/x", "Host key verification failed.", False), ("scp -o Strict=no a w:/x", "", True)],
+]
+NOT_RECOVERED = {
+    "other tests": [("pytest a.py", "1 failed", False), (EDIT, "done", True), ("pytest b.py", "1 passed", True)],
+    "narrowed": [("pytest -q", "1 failed", False), (EDIT, "done", True), ("pytest -q -k fast", "1 passed", True)],
+    "forgiven": [("make", "make: *** [all] Error 2", False), (EDIT, "done", True), ("make || true", "success", True)],
+    "hidden": [("make", "make: *** [all] Error 2", False), (EDIT, "done", True), ("make | grep x", "", True)],
+    "still red behind a pipe": [("pytest -q", "2 failed", False), (EDIT, "", True), ("pytest -q | tail -1", "1 failed", True)],
+    "other edit": [
+        ('{"file_path": "/w/a.py", "old_string": "lock(sku)", "new_string": "lock([sku])"}', "not found", False),
+        ('{"file_path": "/w/a.py", "old_string": "", "new_string": "import logging, json"}', "done", True),
+    ],
+    "only looked": [("./run", "crash", False), ("ls", "run", True), ("./run", "fine", True)],
+    "only prose": [("./run", "crash", False), (EDIT.replace("a.py", "a.md"), "", True), ("./run", "fine", True)],
+    "dry run": [("git push", "rejected", False), (EDIT, "done", True), ("git push --dry-run", "ok", True)],
+    "never again": [("./run", "crash", False), (EDIT, "done", True)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", RECOVERED)
+def test_a_recovery_needs_the_same_step_to_go_through(tmp_path, steps):
+    assert endings(tmp_path, *steps) == ["recovered"]
+
+
+@pytest.mark.parametrize("name", NOT_RECOVERED)
+def test_what_proves_nothing_is_no_recovery(tmp_path, name):
+    assert endings(tmp_path, *NOT_RECOVERED[name])[0] in ("open", "flaky")
+    samples, _ = read(failures, path=[str(tmp_path)])
+    assert not samples
+
+
+def test_what_fails_again_unchanged_had_not_been_mended(tmp_path):
+    steps = [("./run", "crash", False), (EDIT, "", True), ("./run", "fine", True), ("./run", "crash", False)]
+    assert endings(tmp_path, *steps) == ["flaky", "open"]
+
+
+def test_a_limit_that_passes_is_told_as_passing_and_can_be_left_out(tmp_path):
+    lines = [event(1, "push", False, ["r"], "429 too many requests"), event(2, "push", True, ["r"])]
+    (sample,), _ = read(failures, path=[written(tmp_path, *lines)])
+    assert sample.meta["ending"] == "retried" and "Nothing had to be changed" in sample.messages[1].content
+    assert "60 seconds later" in sample.messages[1].content
+    assert not read(failures, path=[str(tmp_path)], retries=False)[0]
+
+
+def test_severity_and_window_bound_what_counts(tmp_path):
+    far = [event(n, "read", True, ["x"]) for n in range(4, 9)]
+    lines = [
+        event(1, "build", False, ["a"], "KeyError"),
+        event(2, "edit", True, ["b"]),
+        *far,
+        event(9, "build", True, ["a"]),
+    ]
+    path = written(tmp_path, *lines)
+    assert len(read(failures, path=[path])[0]) == 1
+    assert (
+        not read(failures, path=[path], window=3)[0]
+        and not read(failures, path=[path], severity="critical")[0]
+    )
+
+
+def test_the_counts_stand_at_the_end(tmp_path):
+    run = failures(path=["bundled:operations"])
+    with pytest.raises(StopIteration) as stop:
+        while True:
+            next(run)
+    notes = stop.value.value
+    errors = [kind for kind, _ in planted().values()]
+    assert notes["failures"] == len(errors) - 1  # one of them is a warning
+    assert {"recovered", "open", "flaky", "retried"} == set(notes["endings"])
+    assert notes["tools"][0]["failures"] >= 2 and notes["recommendations"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("HTTP/1.1 429 Too Many Requests", "rate_limit"), ("requests.exceptions.ReadTimeout: timed out", "timeout"),
+        ("PermissionError: [Errno 13] a", "auth"), ("bash: foo: command not found", "not_found"),
+        ("ModuleNotFoundError: No module named 'x'", "not_found"), ("ZeroDivisionError: division by zero", "exception"),
+        ("error: unrecognized arguments: --x", "validation"), ("FAILED tests/test_timeout.py::test_auth - assert 1 == 2", "exception"),
+        ("", "exception"),
+    ],
+)  # fmt: skip
+def test_errors_are_classed_by_the_line_that_states_them(text, kind):
+    assert error_class(text) == kind
+
+
+def test_long_outputs_state_their_error_and_odd_ones_say_nothing():
+    text = (
+        "Exit code 1\n"
+        + "noise\n" * 50
+        + "Traceback (most recent call last):\n  File x\nValueError: bad sku\n"
+    )
+    assert error_line(text) == "ValueError: bad sku"
+    assert error_line("") == "" and outcome_of("") is None and outcome_of("not successful") is None
+
+
+def test_drain3_is_asked_for_only_where_it_is_wanted(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "drain3.template_miner_config", None)
+    assert log_templates(["a 1", "a 2"]) == ["a <n>", "a <n>"]
+    with pytest.raises((Problem, ModuleNotFoundError)):
+        log_templates(["a 1"], "drain3")
+
+
+@pytest.mark.parametrize("source", [failures])
+def test_a_missing_path_an_empty_folder_and_a_strange_file_are_reported_with_a_remedy(source, tmp_path):
+    (tmp_path / "strange.bin").write_bytes(b"\0\1")
+    (tmp_path / "empty").mkdir()
+    for name in ("missing", "empty", "strange.bin"):
+        samples, reports = read(source, path=[str(tmp_path / name)])
+        assert samples == [] and len(reports) == 1 and reports[0].path.endswith(name)
+
+
+def test_damaged_lines_are_reported_and_the_rest_is_read(tmp_path):
+    good = [
+        event(1, "build", False, ["a"], "KeyError"),
+        event(2, "edit", True, ["b"]),
+        event(3, "build", True, ["a"]),
+    ]
+    path = written(tmp_path, good[0], "{broken", good[1], '{"operation": null, "metadata": 3}', "[]", good[2])
+    samples, reports = read(failures, path=[path])
+    assert len(samples) == 1 and reports and {one.line for one in reports} <= {2, 5}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_rights_is_reported(tmp_path):
+    path = Path(written(tmp_path, event(1, "build", True, ["a"])))
+    path.chmod(0)
+    assert read(failures, path=[str(path)])[1]
