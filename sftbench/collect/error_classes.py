@@ -6,14 +6,14 @@
 __all__ = ['ERROR_CLASSES', 'SEVERITIES', 'error_class', 'error_line', 'severity', 'outcome_of', 'masked_template',
            'log_templates']
 
-# %% ../../nbs/10_collect/error_classes.ipynb #395bcba3
+# %% ../../nbs/10_collect/error_classes.ipynb #bf71ca54
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from ..core.system import lazy
 
-# %% ../../nbs/10_collect/error_classes.ipynb #21ae220e
+# %% ../../nbs/10_collect/error_classes.ipynb #9d8440f1
 _CLASSES = {
     "rate_limit": r"\b(429|529)\b|rate.?limit|too many requests|quota exceeded|throttl|overloaded",
     "auth": r"\b(401|403)\b|unauthori[sz]ed|forbidden|(permission|access) (is )?denied|EACCES|EPERM"
@@ -27,6 +27,9 @@ _CLASSES = {
     r"|(missing|required) (required )?(field|option|parameter|property)|not a valid|must be|illegal option"
     r"|\b(400|422)\b|unexpected (token|keyword)|bad request|constraint|out of range|error: argument|SyntaxError",
 }
+_NAMED = re.compile(
+    r"^FAILED \S+( - )?|\btest_\w+|\S+\.(py|ts|js|c|rs|go)\b"
+)  # names of tests and files say nothing
 ERROR_CLASSES = (*_CLASSES, "exception")
 _RULES = [(name, re.compile(rule, re.IGNORECASE | re.MULTILINE)) for name, rule in _CLASSES.items()]
 
@@ -35,15 +38,15 @@ def error_class(
     text: str,  # a message, or a whole output
 ) -> str:  # one of ERROR_CLASSES
     "The class of a failure."
-    for part in (error_line(text), text[-4000:]):
+    for part in (_NAMED.sub("", error_line(text)), text[-4000:]):
         for name, rule in _RULES:
             if rule.search(part):
                 return name
-        if _STATED.search(part):
+        if part.strip() and _STATED.search(error_line(text)):
             break
     return "exception"
 
-# %% ../../nbs/10_collect/error_classes.ipynb #c0136abd
+# %% ../../nbs/10_collect/error_classes.ipynb #a45e43f1
 _STATED = re.compile(
     r"^\s*(?:E\s+)?(?:[\w.]*(?:Error|Exception|Exit|Interrupt|Timeout|Warning)\b.*|.*?\b(?:fatal|error|panic(?:ked)?|failed)\b ?[:!].*"
     r"|FAILED .*|.*\b\d+ failed\b.*|Error response .*)$",
@@ -63,7 +66,7 @@ def error_line(
     said = named[-1] if named else next((line for line in lines if not _NOISE.match(line)), "")
     return said.strip()[:most]
 
-# %% ../../nbs/10_collect/error_classes.ipynb #0e50e8c5
+# %% ../../nbs/10_collect/error_classes.ipynb #d0c2d420
 SEVERITIES = ("warning", "error", "critical")
 _CRITICAL = re.compile(
     r"segmentation fault|SIGSEGV|SIGKILL|core dumped|out of memory|OOM|kernel panic|panicked at|no space left|data loss"
@@ -83,7 +86,7 @@ def severity(
         return "critical"
     return _LEVELS.get(level.lower(), "error")
 
-# %% ../../nbs/10_collect/error_classes.ipynb #1053f050
+# %% ../../nbs/10_collect/error_classes.ipynb #9287856e
 _BAD = re.compile(
     r"^FAILED\b|^ERRORS?\b|\b[1-9]\d* (failed|errors?)\b|^Traceback \(most recent|^\s*(E\s+)?[\w.]+(Error|Exception)\b"
     r"|^\S*:?\s*(fatal )?error:|BUILD FAILED|command not found|: No such file|^fatal:|^make.*\*\*\*|Segmentation fault"
@@ -107,7 +110,7 @@ def outcome_of(
         return False
     return True if _GOOD.search(text) and not _NOT_GOOD.search(text) else None
 
-# %% ../../nbs/10_collect/error_classes.ipynb #aba5c04b
+# %% ../../nbs/10_collect/error_classes.ipynb #7935a3e7
 _MASKS = [
     (r"https?://\S+", "<url>"), (r"\b[0-9a-f]{8}-[0-9a-f-]{20,}\b|\b[0-9a-f]{12,}\b|\b0x[0-9a-f]+\b", "<id>"),
     (r"\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b", "<address>"), (r"(?<![\w.])(~|\.{1,2})?(/[\w.@+-]+){2,}/?", "<path>"),
