@@ -19,7 +19,6 @@ from sftbench.clean.search import Scope, find_leaf
 KINDS = Path(__file__).resolve().parent / "scrub_kinds"
 ROUNDS = 4  # surroundings that each template is tried in, at least
 SIGNS = "!@#%^*_-+=."
-HARDER = "!@#%^*_-+=.$&?~"
 WORDS = [
     "blue",
     "horse",
@@ -37,10 +36,11 @@ WORDS = [
     "cactus",
     "falcon",
 ]
-SEED_WORDS = (  # of the list that wallets share
+SEED_TEXT = (  # of the list that wallets share
     "abandon ability able about above absent absorb abstract absurd abuse access accident account accuse achieve acid"
     " ocean legal winner thank year wave sausage worth useful letter advice cage zoo zebra vessel tornado panda orbit"
-).split()
+)
+SEED_WORDS = SEED_TEXT.split()
 
 
 class Case(NamedTuple):

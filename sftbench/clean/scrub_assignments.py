@@ -99,7 +99,7 @@ def find_assignments(
         )
         if group == "bare" and (compares or _is_code(match, value)):
             continue
-        if not match["sep"].strip() and shape(value) != "mixed":
+        if not match["sep"].strip() and (shape(value) != "mixed" or match["name"].lower() == "pass"):
             continue
         if plausible(value, kind, group != "bare", plain):
             yield Finding(start, start + len(value), kind, "structure")

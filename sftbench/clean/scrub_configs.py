@@ -27,11 +27,11 @@ _BEGIN = re.compile(  # a line's beginning: quotes, the name of a file, a number
     r"[ \t]{0,20}(?:.*[\"'`][ ]?)?(?:[\w./-]{1,60}:\d{1,6}[:-]|[ \t]*\d{1,6}[→:|\t])?(?:[ \t]*[\w.@:~-]{1,40}(?:\([\w-]+\))?[#>$][ ]?)?"
     r"[-+>$#]?[ \t]{0,20}(?P<words>[\w .:*\"-]*)"
 )
-_VALUE = r"(?:\\?[\"'])?(?P<value>[^\s\"'\\;]{4,200})"
+_VALUE = r"(?:\\?[\"'])?(?P<value>[^\s\"'\\;`]{4,200})"
 _LAST = r"[ \t]*(?=\r?\n|\Z|\\n|\"|')"
 _LINES = r"""
 PASSWORD enable enable\s+(?:secret|password)(?:\s+level\s+\d+)?(?:\s+\d{1,2})?\s+@
-PASSWORD username,user\x20 user(?:name)?\s+\S+(?:\s+(?:privilege|role|group)\s+\S+)*\s+(?:secret|password|pass)(?:\s+(?:\d{1,2}|sha512|encrypted))?\s+@
+PASSWORD username,user\x20 user(?:name)?\s+(?!(?:or|and|for|is|to|name)\b)\S+(?:\s+(?:privilege|role|group)\s+\S+)*\s+(?:secret|password|pass)(?:\s+(?:\d{1,2}|sha512|encrypted))?\s+@
 ~PASSWORD password password\s+(?:(?:\d|enc|7)\s+)?@!
 SNMP_COMMUNITY snmp snmp-server\s+(?:community|host\s+\S+(?:\s+(?:traps|informs|version\s+\w+))*)\s+@
 SNMP_COMMUNITY snmp set\s+snmp\s+(?:v2c?\s+)?community\s+@
@@ -77,6 +77,7 @@ def _read_lines(table: str) -> tuple[Keywords, dict[str, list[_Line]]]:
     lines: dict[str, list[_Line]] = {}
     for row in table.strip().splitlines():
         kind, words, pattern = row.split(None, 2)
+        pattern = pattern.replace(r"\s+", r"[ \t]+")
         found = re.compile(
             pattern.replace("@", _VALUE).replace("!", _LAST)
             if pattern[-1] == "!"
@@ -108,6 +109,9 @@ def find_lines(
                 seen in ("mixed", "name", "word", "number")
                 if line.sure
                 else odd and not _HEX.fullmatch(value)
+            )
+            good = good and (
+                lowered[match.start() : match.start() + 4] != "auth" or text[match.start()] == "A"
             )
             if good and not is_placeholder(value) and _begins(text, match.start()):
                 yield Finding(start, end, line.kind, "structure")

@@ -18,7 +18,7 @@ _LANGUAGE = re.compile(
     r"\d+(?:\.\d+)*-?[A-Za-z]{1,12}(?:-[a-z]+)*|(?i:sha|md|base|utf|aes|rsa|hs|rs|es|ed|x|v|ipv|p|h|oauth|http|web|log|ec|k|s)-?\d+(?:[-_/.][\w.-]+)*"
     r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[a-z0-9-]+\.)+[a-z]{2,6}(?:[:/].*)?|.*[=<>~!]=.*|#\d+|[a-z./-]+:\d+|[A-Z]{2,9}[-_]?\d{1,4}|\w+'\w{1,3}|~.*"
     r"|[A-Za-z]?[a-z]+(?:[-/][a-z]+)+|[a-z_]{2,}=.*|id_\w+|[A-Z][a-z]+\d?(?:[/&+][A-Z][a-z]+\d?)+|.*%[sdr]\b.*|&\w+;|@[a-z/.-]+|r/\w+|[a-z-]+/[\w./-]+"
-    r"|\W+|[^\[]*\].*|\w+@|\+?[A-Z_]+|[A-Z][\w.+-]*-\d[\w.-]*(?:-\w+)*|/.*|:.*|.*\\[a-z].*|\$.*|.*\*\*.*|.*\.\w+\(.*"
+    r"|\W+|.*&(?:#\w+|quot|lt|gt|amp)\b.*|[\w-]+\.\d|[a-z0-9._-]+/[\w./-]+|[^\[]*\].*|\w+@|\+?[A-Z_]+|[A-Z][\w.+-]*-\d[\w.-]*(?:-\w+)*|/.*|:.*|.*\\[a-z].*|\$.*|.*\*\*.*|.*\.\w+\(.*"
 )
 
 
@@ -69,6 +69,8 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
         return
     group = "tick" if match["tick"] else "quote" if match["quote"] else "bare"
     value = re.split(r"[,;&](?=\w+=)", match[group])[0].rstrip(".,;:)?|*" if group == "bare" else "")
+    if text[match.end(group) : match.end(group) + 1] == "(":
+        return
     strong, linked = bool(noun["strong"]), bool(match["link"].strip())
     before = text[max(0, noun.start() - 24) : noun.start()]
     if (not linked and before[-1:] in tuple("-_./$")) or (

@@ -55,7 +55,7 @@ def _part(word: str, start: int, how: str) -> tuple[str, int]:
 
 def _glued(option: Option, word: Word) -> int | None:
     "Where a value that is glued to its option begins in the word."
-    for sign in ("=", ":", ""):
+    for sign in ("=", ":") if option.command == "openssl" else ("=", ":", ""):
         head = option.flag + sign
         long = option.flag.startswith("--") or len(option.flag) > 2
         if (

@@ -45,7 +45,7 @@ def _informed(match: re.Match[str]) -> Iterator[Finding]:
     "Password and token of a user info."
     user, colon, password = match["info"].partition(":")
     start = match.start("info")
-    if colon and password and not is_placeholder(password):
+    if colon and len(password) >= 4 and not is_placeholder(password):
         yield Finding(start + len(user) + 1, match.end("info"), "PASSWORD", "structure")
     if len(user) >= 20 and entropy(user) > 3.0 and re.search(r"\d", user) and not is_placeholder(user):
         yield Finding(start, start + len(user), "TOKEN", "structure")

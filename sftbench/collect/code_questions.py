@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['explain', 'write', 'complete', 'callers', 'write_test', 'overview', 'errors', 'depends']
 
-# %% ../../nbs/10_collect/code_questions.ipynb #80727e7e
+# %% ../../nbs/10_collect/code_questions.ipynb #4c78fa3a
 import ast
 import re
 
@@ -25,7 +25,7 @@ from sftbench.collect.code_facts import (
 from .symbols import Module, Symbol
 from ..core.sample import make_key
 
-# %% ../../nbs/10_collect/code_questions.ipynb #dd21dacf
+# %% ../../nbs/10_collect/code_questions.ipynb #ca9c878d
 def _pick(symbol: Symbol, wordings: list[str]) -> str:
     "One of several wordings, always the same for a symbol."
     return wordings[int(make_key(symbol.dotted)[:4], 16) % len(wordings)]
@@ -63,7 +63,7 @@ def explain(
     facts += [builds_on(symbol, book), used_by(symbol, book)]
     return ask, "\n\n".join(part for part in [f"{head} {symbol.docstring}".strip(), *facts] if part)
 
-# %% ../../nbs/10_collect/code_questions.ipynb #a881b01c
+# %% ../../nbs/10_collect/code_questions.ipynb #ca4a2cf7
 def _tests_itself(symbol: Symbol) -> bool:
     "Whether a symbol is a test or a helper of tests."
     return is_test(symbol.path) or "test" in symbol.traits
@@ -121,7 +121,7 @@ def complete(
     rest = book.place(symbol.path, (symbol.lines[0] + cut, symbol.lines[1]))
     return ask + "\n```", fence + "\n".join(lines[cut:]) + f"\n```\n\nThese are the lines `{rest}`."
 
-# %% ../../nbs/10_collect/code_questions.ipynb #d4990819
+# %% ../../nbs/10_collect/code_questions.ipynb #0975c874
 def callers(
     symbol: Symbol,  # any symbol
     book: Book,  # the tree that it is from
@@ -149,12 +149,18 @@ def callers(
     return ask, "\n".join([head, *lines, *more])
 
 
+def _is_case(symbol: Symbol) -> bool:
+    "Whether a symbol is a test, not only a helper of tests."
+    named = symbol.name.split(".")[-1].startswith("test") and is_test(symbol.path)
+    return named or "test" in symbol.traits
+
+
 def _tests(symbol: Symbol, book: Book) -> list[Symbol]:
     "The tests that use a symbol, the best one first."
     places = book.index.references.get(symbol.dotted, [])
     names = {(p.path, p.caller) for p in places}
     known = [book.places[name] for name in names if name in book.places]
-    found = [test for test in known if test.name.split(".")[-1].startswith("test") or "test" in test.traits]
+    found = [test for test in known if _is_case(test)]
     short = symbol.name.split(".")[-1].strip("_")
     return sorted(found, key=lambda test: (short not in test.name, len(test.source), test.dotted))
 
@@ -172,7 +178,7 @@ def write_test(
     ask = f"Write a test for `{symbol.name}` of `{book.place(symbol.path)}`.\n\n```{symbol.language}\n{symbol.source}\n```"
     return ask, f"```{best.language}\n{best.source}\n```\n\nThis is `{best.name}` in `{book.of(best)}`."
 
-# %% ../../nbs/10_collect/code_questions.ipynb #b54d0623
+# %% ../../nbs/10_collect/code_questions.ipynb #ecb867d3
 def overview(
     module: Module,  # any module
     book: Book,  # the tree that it is from
@@ -188,7 +194,7 @@ def overview(
     ]
     return ask, "\n".join([head, "", "It offers:", *lines[:20]])
 
-# %% ../../nbs/10_collect/code_questions.ipynb #e526cc69
+# %% ../../nbs/10_collect/code_questions.ipynb #29c1d882
 _END = {"rust": "fail with", "bash": "end with"}
 _NAMED = re.compile(r"[A-Z_]|.*[.:][A-Z]|panic!|exit |return ")
 

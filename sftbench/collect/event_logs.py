@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ulid_time', 'is_event', 'event_step', 'is_log_line', 'log_step', 'text_steps', 'file_streams', 'streams_below']
 
-# %% ../../nbs/10_collect/event_logs.ipynb #cf3c4d02
+# %% ../../nbs/10_collect/event_logs.ipynb #3525d165
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..core.jsonl import collecting_unreadable, report_unreadable
 from ..core.system import locate
 from ..core.turns import as_text, first_of
 
-# %% ../../nbs/10_collect/event_logs.ipynb #72732bb8
+# %% ../../nbs/10_collect/event_logs.ipynb #b2f5d4a5
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -97,7 +97,7 @@ def event_step(
         as_text(first_of(about, ("reason", "note"))), kind=operation,
     )  # fmt: skip
 
-# %% ../../nbs/10_collect/event_logs.ipynb #be8a9218
+# %% ../../nbs/10_collect/event_logs.ipynb #0e687dd3
 _LEVEL = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|EMERG|ALERT|PANIC"
 _RECORD = re.compile(
     rf"^\[?(?P<time>\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?)\]?[\s|,-]+\[?(?P<level>{_LEVEL})\]?[\s|:-]+"
@@ -193,7 +193,7 @@ def text_steps(
     if found:
         yield found
 
-# %% ../../nbs/10_collect/event_logs.ipynb #7928e0cc
+# %% ../../nbs/10_collect/event_logs.ipynb #528d1c73
 _FILES = (
     "*.jsonl",
     "*.ndjson",
@@ -227,7 +227,11 @@ def _line_streams(log: LogFile) -> Iterator[Stream]:
     ]
     lines = [(as_text(first_of(v, ("session", "session_id", "trace_id"))), log_step(v, n)) for n, v in rows
              if is_log_line(v) and not is_event(v)]  # fmt: skip
-    yield from _grouped(log, events, "events")
+    goals = {as_text(_part(v, "provenance").get("session")): as_text(goal) for _, v in reversed(rows)
+             if is_event(v) and (goal := first_of(_part(v, "provenance"), ("goal", "task", "prompt")))}  # fmt: skip
+    for stream in _grouped(log, events, "events"):
+        stream.goal = goals.get(stream.session, "")
+        yield stream
     yield from _grouped(log, lines, "log")
 
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Operation', 'Stream', 'command_of', 'target_of', 'operations_of', 'stream_of', 'same_step', 'changes_something']
 
-# %% ../../nbs/10_collect/operations.ipynb #68bc6b79
+# %% ../../nbs/10_collect/operations.ipynb #683df8e4
 import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -27,7 +27,7 @@ from sftbench.collect.shell_commands import (
 from ..core.sample import Message, ToolCall
 from ..core.turns import as_text
 
-# %% ../../nbs/10_collect/operations.ipynb #ad2c7386
+# %% ../../nbs/10_collect/operations.ipynb #aa2d8862
 class Operation(msgspec.Struct):
     "One step, and how it went."
 
@@ -43,6 +43,7 @@ class Operation(msgspec.Struct):
     said: str = ""  # what the agent said before it
     level: str = ""  # what the log calls it
     kind: str = ""  # operation, where the log tells it apart from the tool
+    turn: int = 1  # how many times something had been asked for
 
 
 class Stream(msgspec.Struct):
@@ -60,7 +61,7 @@ class Stream(msgspec.Struct):
     time: str = ""  # of its first operation
     meta: dict[str, Any] = {}  # further facts of the session
 
-# %% ../../nbs/10_collect/operations.ipynb #791ce406
+# %% ../../nbs/10_collect/operations.ipynb #3ab8a370
 _COMMANDS = ("command", "cmd", "script")
 _PATHS = (
     "file_path",
@@ -102,7 +103,7 @@ def target_of(
     named = (arguments[name] for name in (*_PATHS, *_OTHERS) if arguments.get(name))
     return next((value for value in named if isinstance(value, str)), "")
 
-# %% ../../nbs/10_collect/operations.ipynb #682061f1
+# %% ../../nbs/10_collect/operations.ipynb #e2d8b534
 _SILENT = (
     "aider",
     "chatgpt_export",
@@ -130,7 +131,7 @@ def _went(call: ToolCall, result: Message, told: bool) -> bool | None:
         return True if outcome_of(result.content) is not False else None
     return said
 
-# %% ../../nbs/10_collect/operations.ipynb #eb5102c8
+# %% ../../nbs/10_collect/operations.ipynb #94b5113a
 def _seconds(started: str, ended: str) -> float | None:
     "Seconds between two times of one day."
     clock = re.compile(r"T(\d\d):(\d\d):(\d\d(?:\.\d+)?)Z$")
@@ -159,15 +160,17 @@ def operations_of(
     messages = list(messages)
     results = {m.tool_call_id: m for m in reversed(messages) if m.role == "tool"}
     said: list[str] = []
+    turn = 0
     for message in messages:
         if message.role == "user":
-            said = []
+            said, turn = [], turn + (not message.meta.get("context"))
         if message.role == "assistant" and message.content:
             said.append(message.content)
         for call in message.tool_calls:
             if call.id in results:
-                yield _operation(call, message, results[call.id], "\n\n".join(said), told)
-                said = []
+                step = _operation(call, message, results[call.id], "\n\n".join(said), told)
+                step.turn, said = max(turn, 1), []
+                yield step
 
 
 def stream_of(
@@ -185,7 +188,7 @@ def stream_of(
         told.time, {"branch": told.branch, "part": told.part, "prompts": [m.content for m in asked]},
     )  # fmt: skip
 
-# %% ../../nbs/10_collect/operations.ipynb #adf4da1e
+# %% ../../nbs/10_collect/operations.ipynb #d2edf772
 _READS = re.compile(r"(?i)^(read|view|cat|open|get|list|ls|glob|grep|search|find|web|fetch|inspect|status|query|show|todo|think|task"
                     r"|agent|explain|diagnos|look|check|notebookread|codebase_search|wait|sleep)")  # fmt: skip
 _PAPER = (".md", ".rst", ".txt", ".adoc")

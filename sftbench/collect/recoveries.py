@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Ending', 'Episode', 'same_call', 'flaky_steps', 'episodes_of', 'all_episodes', 'mending_steps']
 
-# %% ../../nbs/10_collect/recoveries.ipynb #8b25beb5
+# %% ../../nbs/10_collect/recoveries.ipynb #b88677ee
 import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
@@ -15,7 +15,7 @@ import msgspec
 from .error_classes import error_class, error_line, severity
 from .operations import Operation, Stream, changes_something, command_of, same_step
 
-# %% ../../nbs/10_collect/recoveries.ipynb #9e000cbf
+# %% ../../nbs/10_collect/recoveries.ipynb #8e76bb49
 Ending = Literal["recovered", "retried", "flaky", "open"]
 
 
@@ -32,7 +32,7 @@ class Episode(msgspec.Struct):
     between: list[Operation] = []  # steps from the failure to the end, failed ones too
     success: Operation | None = None  # the later success of the same step
 
-# %% ../../nbs/10_collect/recoveries.ipynb #6ae7e0a4
+# %% ../../nbs/10_collect/recoveries.ipynb #83598f82
 _ACTS = re.compile(
     r"(?i)\b(restart|reload|refresh|renew|rotat|roll(ed|ing)? back|rollback|fail(ed|ing)? over|failover|switch|clean|free|delet"
     r"|remov|creat|grant|install|upgrad|downgrad|migrat|repair|rebuil|unlock|evict|scal|rais|increas|replac|apply|appli|revert"
@@ -84,7 +84,7 @@ def flaky_steps(
         last[name] = place, step
     return found
 
-# %% ../../nbs/10_collect/recoveries.ipynb #3df6a7bc
+# %% ../../nbs/10_collect/recoveries.ipynb #4f68f2d4
 _PASSING = ("timeout", "rate_limit")
 
 
@@ -149,7 +149,7 @@ def all_episodes(
                 best[name] = episode
     yield from best.values()
 
-# %% ../../nbs/10_collect/recoveries.ipynb #0b3d2dd0
+# %% ../../nbs/10_collect/recoveries.ipynb #da66bd08
 def mending_steps(
     episode: Episode,  # any
 ) -> list[Operation]:  # in order

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['text_of', 'calls_of', 'imports_in', 'link']
 
-# %% ../../nbs/10_collect/syntax_uses.ipynb #c4b374b4
+# %% ../../nbs/10_collect/syntax_uses.ipynb #1eea7090
 import posixpath
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from .grammars import suffixes_of
 from .names import Use
 from .symbols import Module, Symbol
 
-# %% ../../nbs/10_collect/syntax_uses.ipynb #58ac3ecb
+# %% ../../nbs/10_collect/syntax_uses.ipynb #dac7ba7e
 def text_of(
     node: Node | None,  # any node
 ) -> str:  # "" for none
@@ -49,7 +49,7 @@ def _in_macro(node: Node) -> Iterator[tuple[str, int]]:
         if part.type == "token_tree":
             yield from _in_macro(part)
 
-# %% ../../nbs/10_collect/syntax_uses.ipynb #de68fc14
+# %% ../../nbs/10_collect/syntax_uses.ipynb #af43d961
 def _calls(node: Node) -> Iterator[tuple[str, int]]:
     "Names that are called below a node, with their lines."
     line = node.start_point.row + 1
@@ -76,7 +76,7 @@ def calls_of(
     found = sorted({(line, name) for name, line in _calls(node) if name})
     return [Use(f"?{name}", line) for line, name in found]
 
-# %% ../../nbs/10_collect/syntax_uses.ipynb #5a552696
+# %% ../../nbs/10_collect/syntax_uses.ipynb #839727ba
 def imports_in(
     root: Node,  # of a file
     path: str,  # POSIX, below the root of the tree
@@ -92,10 +92,16 @@ def imports_in(
             found[alias or name] = f"{place}#{name}"
     return found
 
-# %% ../../nbs/10_collect/syntax_uses.ipynb #44b00640
+# %% ../../nbs/10_collect/syntax_uses.ipynb #c5df39b3
 _GLOBAL = {"rust", "swift", "cpp", "bash"}
 _FAMILY = {"typescript": "javascript", "vue": "javascript", "tsx": "javascript"}
 _ENDS = (*suffixes_of(["javascript", "typescript", "vue"]), "")
+
+
+def _sources(module: Module, dotted: str) -> bool:
+    "Whether a script of Bash reads the file of a definition."
+    name = re.escape(posixpath.basename(dotted.rpartition(".")[0]))
+    return any(re.match(rf"\s*(source|\.)\s.*{name}", line) for line in module.lines)
 
 
 class _Linker:
@@ -103,14 +109,14 @@ class _Linker:
 
     def __init__(self, modules: list[Module]) -> None:
         self.files = {module.path: module for module in modules}
-        self.names: dict[tuple[str, str], set[str]] = {}
+        self.names: dict[tuple[str, str], list[str]] = {}  # overloads come several times
         for symbol in (
             symbol for module in modules for symbol in module.symbols if "test" not in symbol.traits
         ):
             parts = symbol.name.split(".")
             own = {symbol.name, ".".join(parts[-2:])} | ({parts[-1]} if symbol.kind != "method" else set())
             for name in own:
-                self.names.setdefault((_FAMILY.get(symbol.language, symbol.language), name), set()).add(
+                self.names.setdefault((_FAMILY.get(symbol.language, symbol.language), name), []).append(
                     symbol.dotted
                 )
 
@@ -132,15 +138,17 @@ class _Linker:
             name = f"{owner}.{name}"
         elif caller and any(re.search(rf"\b{re.escape(name)}\b", given.name) for given in caller.parameters):
             return ""
-        everywhere = self.names.get((language, name), set())
+        everywhere = self.names.get((language, name), [])
         here = [dotted for dotted in everywhere if dotted.startswith(f"{module.name}.")]
         if len(here) == 1:
             return here[0]
         if name in module.imports:
             return self.imported(module.imports[name])
-        return next(iter(everywhere)) if len(everywhere) == 1 and language in _GLOBAL else ""
+        if len(everywhere) != 1 or language not in _GLOBAL:
+            return ""
+        return everywhere[0] if language != "bash" or _sources(module, everywhere[0]) else ""
 
-# %% ../../nbs/10_collect/syntax_uses.ipynb #88b361b2
+# %% ../../nbs/10_collect/syntax_uses.ipynb #2e5a3bc5
 def link(
     modules: list[Module],  # of one tree, any languages
 ) -> None:  # their uses are changed in place
