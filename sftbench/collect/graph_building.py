@@ -6,7 +6,7 @@
 __all__ = ['SCHEMA', 'Kind', 'Entity', 'Relation', 'Graph', 'add_code', 'name_endings', 'add_document', 'add_hack', 'finished',
            'write_graph', 'read_graph']
 
-# %% ../../nbs/10_collect/graph_building.ipynb #303fb8c3
+# %% ../../nbs/10_collect/graph_building.ipynb #a27d64a4
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ from .references import Index
 from .symbols import Module, Symbol
 from ..core.jsonl import read_json, write_json
 
-# %% ../../nbs/10_collect/graph_building.ipynb #696a072e
+# %% ../../nbs/10_collect/graph_building.ipynb #27ccbc1e
 class Kind(msgspec.Struct, frozen=True):
     "What holds for a relation."
 
@@ -79,7 +79,7 @@ class Graph(msgspec.Struct):
         "Take a relation, once a line."
         self.relations.append(Relation(subject, name, target, path, line))
 
-# %% ../../nbs/10_collect/graph_building.ipynb #be53b2dc
+# %% ../../nbs/10_collect/graph_building.ipynb #a65c3507
 def _first_sentence(text: str) -> str:
     "The first sentence of a docstring."
     paragraph = " ".join(text.strip().split("\n\n")[0].split())
@@ -124,6 +124,12 @@ def _add_symbol(graph: Graph, module: Module, symbol: Symbol, index: Index) -> N
         graph.relate(symbol.dotted, "raises", found.dotted if found else error.error, symbol.path, error.line)
 
 
+def _import_line(module: Module, target: str) -> int:
+    "The first line that imports a module; 0 when none says so plainly."
+    wanted = re.compile(rf"\s*(from|import)\s.*\b{re.escape(target.rpartition('.')[2])}\b")
+    return next((number for number, row in enumerate(module.lines, 1) if wanted.match(row)), 0)
+
+
 def add_code(
     graph: Graph,  # grows
     modules: list[Module],  # of one tree
@@ -141,15 +147,16 @@ def add_code(
             _add_symbol(graph, module, symbol, index)
         for target in sorted(set(module.imports.values())):
             inside = next((name for name in (target, target.rpartition(".")[0]) if name in index.modules), "")
-            if inside and inside != module.name:
-                graph.relate(module.name, "imports", inside, module.path, 1)
+            line = _import_line(module, inside) if inside and inside != module.name else 0
+            if line:
+                graph.relate(module.name, "imports", inside, module.path, line)
     for target, places in index.references.items():
         for place in places:
             if place.caller:
                 graph.relate(f"{names[place.path]}.{place.caller}", "uses", target, place.path, place.line)
 
-# %% ../../nbs/10_collect/graph_building.ipynb #9ddb6bb9
-_SPAN = re.compile(r"`([A-Za-z_][\w.]*)(?:\(.*?\))?`")
+# %% ../../nbs/10_collect/graph_building.ipynb #952a44f4
+_SPAN = re.compile(r"`([A-Za-z_][\w.]*)(\(.*?\))?`")
 
 
 def name_endings(
@@ -180,11 +187,12 @@ def add_document(
         name = f"{path}#{section.heading or title}"
         graph.add(Entity(name, "section", path, section.lines, section.heading or title))
         for number in range(section.lines[0], section.lines[1] + 1):
-            for span in dict.fromkeys(_SPAN.findall(rows[number - 1])):
-                if span in endings:
+            for span, called in dict.fromkeys(_SPAN.findall(rows[number - 1])):
+                plain = span.isalpha() and span.islower() and not called
+                if span in endings and not plain:
                     graph.relate(name, "mentions", endings[span], path, number)
 
-# %% ../../nbs/10_collect/graph_building.ipynb #01020b9d
+# %% ../../nbs/10_collect/graph_building.ipynb #35f08c87
 def _accesses(hack: Hack, known: dict[str, str]) -> Iterator[tuple[str, str, str, str, int]]:
     "What routines read, write and go on to."
     for use in hack.walked.uses:
@@ -219,7 +227,7 @@ def add_hack(
     for found in _accesses(hack, known):
         graph.relate(*found)
 
-# %% ../../nbs/10_collect/graph_building.ipynb #c8b7012c
+# %% ../../nbs/10_collect/graph_building.ipynb #0d2af206
 def finished(
     graph: Graph,  # as built
 ) -> Graph:  # relations once, by path and line

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['from_language', 'to_language', 'about_entities', 'about_relations', 'knowledge_graph']
 
-# %% ../../nbs/10_collect/knowledge_graph.ipynb #e9b3e1a3
+# %% ../../nbs/10_collect/knowledge_graph.ipynb #e982f9ec
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,8 @@ from ..core.params import Paths
 from ..core.registry import source
 from ..core.sample import Message, Sample, make_key
 
-# %% ../../nbs/10_collect/knowledge_graph.ipynb #f61d22d8
+# %% ../../nbs/10_collect/knowledge_graph.ipynb #6e2f0870
+_STARTS = re.compile(r"\s*([-*+|]|\d+[.)])")
 _CODE_KINDS = ("class", "function", "method")
 
 
@@ -88,16 +90,26 @@ def to_language(
 
 
 def _paragraph(text: str, line: int) -> tuple[str, int, int]:
-    "The paragraph that a line is in, with its lines."
+    "The paragraph, item or row of a table that a line is in, with its lines."
     rows = text.split("\n")
     first = last = line
-    while first > 1 and rows[first - 2].strip() and not rows[first - 2].startswith("#"):
+    while (
+        first > 1
+        and rows[first - 2].strip()
+        and not rows[first - 2].startswith("#")
+        and not _STARTS.match(rows[first - 1])
+    ):
         first -= 1
-    while last < len(rows) and rows[last].strip() and not rows[last].startswith("#"):
+    while (
+        last < len(rows)
+        and rows[last].strip()
+        and not rows[last].startswith("#")
+        and not _STARTS.match(rows[last])
+    ):
         last += 1
     return "\n".join(rows[first - 1 : last]), first, last
 
-# %% ../../nbs/10_collect/knowledge_graph.ipynb #09f29b27
+# %% ../../nbs/10_collect/knowledge_graph.ipynb #ee84000b
 def _grouped(relations: list[Relation], outgoing: bool) -> dict[str, dict[str, Relation]]:
     "Relations by their name, seen from one side: the other side's name -> the first of them."
     found: dict[str, dict[str, Relation]] = {}
@@ -142,7 +154,7 @@ def about_entities(
             "entity to relations", entity.path, entity.lines, f"{entity.name} relations", ask, answer
         )
 
-# %% ../../nbs/10_collect/knowledge_graph.ipynb #f3eaaa83
+# %% ../../nbs/10_collect/knowledge_graph.ipynb #0f2e51c3
 _ASKED = {
     "derives from": ["Which classes derive from `{name}`?", "Which kinds of `{name}` are there?"],
     "raises": ["What raises `{name}`?", "When I see `{name}`, where can it come from?"],
@@ -182,7 +194,7 @@ def _about(graph: Graph, name: str) -> str:
     entity = graph.entities.get(name)
     return f": {entity.about}" if entity and entity.about and entity.kind != "section" else ""
 
-# %% ../../nbs/10_collect/knowledge_graph.ipynb #127158ca
+# %% ../../nbs/10_collect/knowledge_graph.ipynb #39a4259b
 _DOCUMENTS = (".md", ".markdown")
 _ASSEMBLY = (".asm", ".s", ".inc", ".65s")
 
