@@ -232,9 +232,9 @@ def test_a_line_of_100_mb(tmp_path):
         for _ in range(100):
             file.write(b"cut from here on, word by word " * 33_000)
     script = (
-        "import resource, sys\nfrom sftbench.operate import cli\n"
+        "import re, sys\nfrom sftbench.operate import cli\n"
         "sys.argv = ['sftbench', 'validate', 'in.jsonl', '-o', 'out.jsonl']\n"
-        "try: cli.main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "try: cli.main()\nfinally: print(int(re.search(r'VmHWM:[^0-9]*([0-9]+)', open('/proc/self/status').read())[1]) // 1024)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 3, done.stderr
@@ -708,9 +708,9 @@ def test_repair_of_a_cut_line_of_50_mb_stays_small(tmp_path):
         ONE + b'\n{"instruction": "x", "output": "' + b"cut from here on \\n" * 2_800_000
     )
     script = (
-        "import resource\nfrom pathlib import Path\nfrom sftbench.clean.repair import repair\n"
+        "import re\nfrom pathlib import Path\nfrom sftbench.clean.repair import repair\n"
         "report = repair('in.jsonl', Path('out.jsonl'))\n"
-        "print(report.code, report.written, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "print(report.code, report.written, int(re.search(r'VmHWM:[^0-9]*([0-9]+)', open('/proc/self/status').read())[1]) // 1024)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True

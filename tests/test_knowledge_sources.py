@@ -1,9 +1,11 @@
 """Assembly projects, notes, merged files, stores of reasoning and feedback, graphs and routes."""
 
+import contextlib
 import json
 import random
 import re
 import shutil
+import sqlite3
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -13,11 +15,17 @@ import pytest
 from sftbench.collect.assembly_math import evaluate, place_of, rom_offset
 from sftbench.collect.assembly_project import assembly_project
 from sftbench.collect.assembly_walk import walk_through
+from sftbench.collect.capture import capture
+from sftbench.collect.check_source import check_source
+from sftbench.collect.distillation import distillation
+from sftbench.collect.graph_building import read_graph
 from sftbench.collect.jsonl import jsonl
+from sftbench.collect.knowledge_graph import knowledge_graph
 from sftbench.collect.memory import memory
 from sftbench.collect.merging import write_merged
+from sftbench.collect.routing import routing, session_decisions
 from sftbench.core.jsonl import Unreadable, collecting_unreadable
-from sftbench.core.sample import Sample
+from sftbench.core.sample import Message, Sample, ToolCall
 from sftbench.core.system import locate
 
 
@@ -158,7 +166,7 @@ def test_a_hack_with_other_encodings_circles_and_binaries_is_read_to_the_end(tmp
     assert {answer(sample) for sample in before} <= {answer(sample) for sample in after}
 
 
-@pytest.mark.parametrize("source", [assembly_project, memory])
+@pytest.mark.parametrize("source", [assembly_project, memory, capture, distillation, knowledge_graph])
 def test_a_missing_path_and_an_empty_folder_are_reported_with_a_remedy(source, tmp_path):
     (tmp_path / "empty").mkdir()
     for name in ("missing", "empty"):
@@ -309,3 +317,184 @@ def test_notes_keep_their_words_lines_tags_and_dates_and_private_ones_are_left_o
     assert first.meta["tags"] == ["harbour", "key"] and first.created_at.startswith("2026-01-02")
     assert [s.origin.lines for s in samples] == [(6, 6), (3, 3), None, (3, 3)]
     assert ask(samples[2]) == "Who has the flint?"
+
+
+# --- stores of reasoning, rated conversations ---
+
+COLUMNS = (
+    "id INTEGER PRIMARY KEY, query TEXT, reasoning TEXT, response TEXT, quality_tier TEXT, category TEXT"
+)
+COLUMNS += ", validated INTEGER, created_at TEXT, teacher TEXT, terms TEXT"
+
+
+def store(path: Path, rows: list[tuple], mode: str = "delete") -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA journal_mode={mode}")
+    connection.execute(f"CREATE TABLE distillations ({COLUMNS})")
+    connection.executemany("INSERT INTO distillations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.commit()
+    return connection
+
+
+ROWS = [
+    (1, "Why?", "Since a.", "Because.", "gold", "coding", 1, "2026-01-02T03:04:05Z", "big-1", "no-training"),
+    (2, "How?", None, "Like this.", "odd", None, 0, "1767322805", None, None),
+    (3, "Who?", "x", "  ", "raw", None, 0, None, None, None),
+]
+
+
+def test_a_store_of_reasoning_keeps_teacher_terms_tier_and_date(tmp_path):
+    store(tmp_path / "a.db", ROWS).close()
+    samples, reports = read(distillation, path=[str(tmp_path)], teacher="other", licence="LicenseRef-x")
+    assert [s.messages[1].reasoning_content for s in samples] == ["Since a.", None]
+    assert [(s.meta["teacher"], s.licence, s.tier, s.validated) for s in samples] == [
+        ("big-1", "no-training", "gold", True),
+        ("other", "LicenseRef-x", "", False),
+    ]
+    assert [s.created_at[:19] for s in samples] == ["2026-01-02T03:04:05", "2026-01-02T03:00:05"]
+    assert [s.domain for s in samples] == ["coding", "distillation"] and len(reports) == 1
+
+
+def test_a_store_that_is_being_written_is_read_and_a_locked_or_foreign_one_is_reported(tmp_path):
+    writer = store(tmp_path / "open.db", ROWS, "wal")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    samples, _ = read(distillation, path=[str(tmp_path / "open.db")])
+    assert len(samples) == 2 and sorted(path.name for path in tmp_path.iterdir()) == before
+    writer.close()
+    locked = store(tmp_path / "locked.db", ROWS)
+    locked.execute("BEGIN EXCLUSIVE")
+    samples, reports = read(distillation, path=[str(tmp_path / "locked.db")])
+    assert samples == [] and "locked" in reports[0].reason
+    locked.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "foreign.db")) as foreign:
+        foreign.execute("CREATE TABLE notes (id)")
+        foreign.commit()
+    samples, reports = read(distillation, path=[str(tmp_path / "foreign.db")])
+    assert samples == [] and "distillations" in reports[0].reason
+
+
+def rated(ask_: str, answer_: str, **metadata) -> dict:
+    turns = [{"role": "user", "content": ask_}, {"role": "assistant", "content": answer_}]
+    return {"messages": turns, "metadata": metadata}
+
+
+def test_praise_never_makes_gold_blame_is_never_learnt_and_both_make_a_preference(tmp_path):
+    records = [
+        rated("List them.", "Here: a, b.", feedback="positive", quality_tier="gold"),
+        rated("List them.", "No.", feedback={"type": "thumbs_down"}),
+        rated("Again?", "Yes.", feedback="positive", quality_tier="gold", human_reviewed=True),
+        rated("Hm?", "Well.", rating=3),
+        rated("Star?", "One.", rating=1),
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)) + '\n{"cut": "o')
+    samples, reports = read(capture, path=[str(tmp_path)], rated_only=True)
+    assert [s.drop for s in samples] == ["", "negative_feedback", "", "no_feedback", "negative_feedback"]
+    assert [s.tier for s in samples] == ["silver", "", "gold", "", ""]
+    assert (
+        samples[0].rejected
+        and samples[0].rejected[0].content == "No."
+        and samples[0].meta["claimed_tier"] == "gold"
+    )
+    assert samples[2].rejected is None and samples[0].group == samples[1].group and len(reports) == 1
+
+
+# --- graphs and routes ---
+
+BEADS = '''"""Beads."""
+import os
+from abacus.wires import (
+    Wire,
+)
+
+
+class Bead(Wire):
+    "A bead that slides along its own wire."
+
+    def push(self, force: int) -> int:
+        "Push the bead and tell how far it went."
+        if force < 0:
+            raise ValueError("pull it")
+        return force
+'''
+WIRES = '"""Wires."""\n\n\nclass Wire:\n    "A wire that is fixed in the frame at both ends."\n\n\ndef cut(length):\n    raise ValueError("too hard")\n'
+
+
+def test_each_line_of_a_graph_says_what_the_graph_says(tmp_path):
+    (tmp_path / "abacus").mkdir()
+    for name, text in {"abacus/__init__.py": "", "abacus/beads.py": BEADS, "abacus/wires.py": WIRES}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "README.md").write_text(
+        "# Use\n\n* Push with `Bead.push`; a `bead` is no symbol, and `push` alone is none.\n* Rest.\n"
+    )
+    samples, reports = read(knowledge_graph, path=[str(tmp_path)], graph_file=tmp_path / "graph.json")
+    graph, lines = read_graph(tmp_path / "graph.json"), {}
+    assert not reports
+    found = {(r.subject, r.name, r.object) for r in graph.relations}
+    assert {
+        ("abacus.beads.Bead", "derives from", "abacus.wires.Wire"),
+        ("abacus.beads.Bead.push", "raises", "ValueError"),
+        ("abacus.beads", "imports", "abacus.wires"),
+        ("README.md#Use", "mentions", "abacus.beads.Bead.push"),
+    } <= found
+    for relation in graph.relations:
+        lines.setdefault(relation.path, (tmp_path / relation.path).read_text().split("\n"))
+        word = "raise" if relation.name == "raises" else relation.object.rpartition(".")[2]
+        assert word in lines[relation.path][relation.line - 1], relation
+    assert {s.source_type for s in samples} == {
+        "language to code", "code to language", "entity to relations", "relation to entities"
+    }  # fmt: skip
+    told = next(answer(s) for s in samples if s.source_type == "code to language")
+    assert "* Push with" in told and "Rest." not in told
+    assert any(
+        ask(s) in ("What raises `ValueError`?", "When I see `ValueError`, where can it come from?")
+        for s in samples
+    )
+
+
+def test_routes_are_balanced_repeatable_and_held_out_phrasings_are_nowhere_else(tmp_path):
+    rows = {"a": 4, "b": 6}
+    tasks = [{"handler": name, "phrasings": [f"{name} {n} {{x}}" for n in range(count)], "fill": {"x": ["p", "q"]}}
+             for name, count in rows.items()]  # fmt: skip
+    (tmp_path / "t.yaml").write_text(json.dumps({"handlers": {"a": "A", "b": "B"}, "tasks": tasks}))
+    samples, reports = read(routing, table=str(tmp_path / "t.yaml"), held_out=0.25)
+    again, _ = read(routing, table=str(tmp_path / "t.yaml"), held_out=0.25)
+    assert samples == again and not reports and len(samples) == 20
+    kept = [s for s in samples if not s.drop]
+    for held in (True, False):
+        counts = Counter(s.meta["handler"] for s in kept if s.meta["held_out"] is held)
+        assert len(set(counts.values())) == 1 and set(counts) == {"a", "b"}
+    assert not {s.group for s in kept if s.meta["held_out"]} & {
+        s.group for s in kept if not s.meta["held_out"]
+    }
+    openings = {
+        held: {ask(s).partition(":")[0].partition("?")[0] for s in kept if s.meta["held_out"] is held}
+        for held in (True, False)
+    }
+    assert all("dispatcher" in text for text in openings[True])
+    assert not any("dispatcher" in text for text in openings[False])
+
+
+def test_a_failed_hand_over_is_no_decision():
+    def session(is_error: bool) -> Sample:
+        call = ToolCall(
+            "1", "Agent", {"subagent_type": "Explore", "prompt": "Find it.", "description": "Find"}
+        )
+        result = Message("tool", "?", tool_call_id="1", meta={"is_error": True} if is_error else {})
+        messages = [Message("user", "Go."), Message("assistant", "", tool_calls=[call]), result]
+        return Sample(key="0" * 24, messages=messages, kind="session")
+
+    assert [d.handler for d in session_decisions(iter([session(True), session(False)]))] == ["Explore"]
+
+
+# --- all of them ---
+
+
+def test_every_source_here_passes_the_conformance_test(tmp_path):
+    (tmp_path / "a.md").write_text("# Where is the tea?\n\nIn the upper cupboard, on the left.\n")
+    (tmp_path / "a.jsonl").write_text(json.dumps(rated("Tea?", "Up there.", feedback="positive")) + "\n")
+    store(tmp_path / "a.db", ROWS[:2]).close()
+    for fn in (memory, capture, distillation, jsonl, knowledge_graph):
+        here = str(locate("bundled:rom_hack")) if fn is knowledge_graph else str(tmp_path)
+        assert check_source(fn, {"path": [here]}) == [], fn.__name__
+    assert check_source(assembly_project, {"path": ["bundled:rom_hack"]}) == []
+    assert check_source(routing, {"sessions": ["bundled:sessions"]}) == []

@@ -63,7 +63,7 @@ def _about_content(sample: Sample) -> Iterator[str]:
     except (msgspec.ValidationError, TypeError) as error:
         yield f"does not survive being written: {error}"
 
-# %% ../../nbs/10_collect/check_source.ipynb #a7fa85d5
+# %% ../../nbs/10_collect/check_source.ipynb #74b2f02d
 def _called(
     fn: Callable[..., Iterable[Sample]], options: dict[str, Any], most: int
 ) -> tuple[list[Sample], list[Unreadable]]:
@@ -97,10 +97,22 @@ def _about_all(fn: Callable[..., Iterable[Sample]], options: dict[str, Any], mos
         problem for sample in samples for problem in (*_about_origin(sample), *_about_content(sample))
     )
     for problem, count in found.items():
-        yield f"{count} of {len(samples)} samples: one {problem}."
+        yield f"Each of {count} samples (of {len(samples)}) {problem}."
     yield from _about_reports(reports)
 
-# %% ../../nbs/10_collect/check_source.ipynb #52c6c308
+# %% ../../nbs/10_collect/check_source.ipynb #5369fa26
+_MISTAKES = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    AssertionError,
+)
+
+
 def _about_missing(fn: Callable[..., Iterable[Sample]], options: dict[str, Any], name: str) -> Iterator[str]:
     "What is wrong with how a missing path is met."
     nowhere = "no/such/place"
@@ -110,7 +122,7 @@ def _about_missing(fn: Callable[..., Iterable[Sample]], options: dict[str, Any],
     except Problem as error:
         problem = "" if error.remedy else "It meets a missing path with a Problem that has no remedy."
         yield from [problem] if problem else []
-    except Exception as error:  # noqa: BLE001 whatever a user's function does is what we are here to tell
+    except _MISTAKES as error:
         yield f"It meets a missing path with {type(error).__name__}: call report_unreadable instead."
     else:
         if samples:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Operation', 'Stream', 'command_of', 'target_of', 'operations_of', 'stream_of', 'same_step', 'changes_something']
 
-# %% ../../nbs/10_collect/operations.ipynb #683df8e4
+# %% ../../nbs/10_collect/operations.ipynb #68bc6b79
 import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -27,7 +27,7 @@ from sftbench.collect.shell_commands import (
 from ..core.sample import Message, ToolCall
 from ..core.turns import as_text
 
-# %% ../../nbs/10_collect/operations.ipynb #aa2d8862
+# %% ../../nbs/10_collect/operations.ipynb #bdd01817
 class Operation(msgspec.Struct):
     "One step, and how it went."
 
@@ -61,7 +61,7 @@ class Stream(msgspec.Struct):
     time: str = ""  # of its first operation
     meta: dict[str, Any] = {}  # further facts of the session
 
-# %% ../../nbs/10_collect/operations.ipynb #3ab8a370
+# %% ../../nbs/10_collect/operations.ipynb #791ce406
 _COMMANDS = ("command", "cmd", "script")
 _PATHS = (
     "file_path",
@@ -103,7 +103,7 @@ def target_of(
     named = (arguments[name] for name in (*_PATHS, *_OTHERS) if arguments.get(name))
     return next((value for value in named if isinstance(value, str)), "")
 
-# %% ../../nbs/10_collect/operations.ipynb #e2d8b534
+# %% ../../nbs/10_collect/operations.ipynb #682061f1
 _SILENT = (
     "aider",
     "chatgpt_export",
@@ -131,7 +131,7 @@ def _went(call: ToolCall, result: Message, told: bool) -> bool | None:
         return True if outcome_of(result.content) is not False else None
     return said
 
-# %% ../../nbs/10_collect/operations.ipynb #94b5113a
+# %% ../../nbs/10_collect/operations.ipynb #3de7ff97
 def _seconds(started: str, ended: str) -> float | None:
     "Seconds between two times of one day."
     clock = re.compile(r"T(\d\d):(\d\d):(\d\d(?:\.\d+)?)Z$")
@@ -180,15 +180,20 @@ def stream_of(
 ) -> Stream:
     "What was done in a conversation."
     asked = [m for m in told.messages if m.role == "user" and not m.meta.get("context") and m.content.strip()]
-    answers = [m.content for m in told.messages if m.role == "assistant" and m.content.strip()]
+    said = [
+        (m.content, (m.meta.get("lines") or (0, 0))[0])
+        for m in told.messages
+        if m.role == "assistant" and m.content.strip()
+    ]
     return Stream(
         list(operations_of(told.messages, session.format not in _SILENT)), root, told.path or session.path,
         session.session, session.format, session.group or f"{session.format}:{session.session}",
-        as_text(told.meta.get("project") or session.meta.get("project")), asked[0].content if asked else "", answers[-1] if answers else "",
-        told.time, {"branch": told.branch, "part": told.part, "prompts": [m.content for m in asked]},
+        as_text(told.meta.get("project") or session.meta.get("project")), asked[0].content if asked else "", said[-1][0] if said else "",
+        told.time, {"branch": told.branch, "part": told.part, "prompts": [m.content for m in asked],
+                   "said": said},
     )  # fmt: skip
 
-# %% ../../nbs/10_collect/operations.ipynb #d2edf772
+# %% ../../nbs/10_collect/operations.ipynb #adf4da1e
 _READS = re.compile(r"(?i)^(read|view|cat|open|get|list|ls|glob|grep|search|find|web|fetch|inspect|status|query|show|todo|think|task"
                     r"|agent|explain|diagnos|look|check|notebookread|codebase_search|wait|sleep)")  # fmt: skip
 _PAPER = (".md", ".rst", ".txt", ".adoc")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Entered', 'read_shell_history', 'sittings', 'shell_history']
 
-# %% ../../nbs/10_collect/shell_history.ipynb #0179c6ab
+# %% ../../nbs/10_collect/shell_history.ipynb #e4052f38
 import re
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -24,7 +24,7 @@ from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key
 from ..core.system import locate
 
-# %% ../../nbs/10_collect/shell_history.ipynb #75e6c940
+# %% ../../nbs/10_collect/shell_history.ipynb #968fcb0e
 class Entered(msgspec.Struct):
     "One command line of a history."
 
@@ -89,7 +89,7 @@ def read_shell_history(
         return list(_zsh(lines))
     return list(_fish(lines) if any(line.startswith("- cmd: ") for line in lines[:5]) else _bash(lines))
 
-# %% ../../nbs/10_collect/shell_history.ipynb #a6ba03aa
+# %% ../../nbs/10_collect/shell_history.ipynb #075b3b86
 _SECRET = re.compile(
     r"(?i)(pass(word|wd)?|secret|token|api[_-]?key|credential)s?\w*[=: ]\s*['\"]?[^\s$'\"]{4,}|bearer\s+\S|AKIA[0-9A-Z]{12}|sshpass"
     r"|\bgh[pousr]_\w{20}|mysql\b.*\s-p\S|://[^/\s:]+:[^@\s]+@|-----BEGIN|curl\b.*\s(-u|--user)[ =]?\S+:\S"
@@ -122,7 +122,7 @@ def sittings(
     if found:
         yield found
 
-# %% ../../nbs/10_collect/shell_history.ipynb #790e482b
+# %% ../../nbs/10_collect/shell_history.ipynb #e5e78a1a
 def _told(sitting: list[Entered], known: float) -> list[tuple[Entered, str]]:
     "Commands with their intents; empty where too few are known or nothing but looking was done."
     told = [(one, intent_of(one.text)) for one in sitting]

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['intent_of', 'summary_of']
 
-# %% ../../nbs/10_collect/shell_intents.ipynb #eeeff646
+# %% ../../nbs/10_collect/shell_intents.ipynb #dd3432c5
 from collections.abc import Sequence
 
 from .shell_commands import aims_of
 
-# %% ../../nbs/10_collect/shell_intents.ipynb #8578db1a
+# %% ../../nbs/10_collect/shell_intents.ipynb #ca0d211d
 _INTENTS = {
     "git status|git diff|git show|git stash list": "see what changed",
     "git log|git blame|git reflog": "read the history",
@@ -58,7 +58,7 @@ def intent_of(
         found = _BY_NAME.get(f"{command.program} {first}") or _BY_NAME.get(command.program) or found
     return found
 
-# %% ../../nbs/10_collect/shell_intents.ipynb #eb422d3a
+# %% ../../nbs/10_collect/shell_intents.ipynb #13b2e882
 _LOOKING = {
     "see what changed", "read the history", "search for something", "read a file", "look around in the folder",
     "see how the containers are", "see what the services say", "see what takes the machine's resources", "check the network",
@@ -80,14 +80,12 @@ def summary_of(
     looks = [aim for aim in aims if aim in _LOOKING]
     does = [aim for aim in aims if aim not in _LOOKING]
     if not does:
-        return (
-            f"Somebody is finding out how things stand, and changes nothing: the commands {_joined(looks)}."
-        )
+        return f"Somebody is finding out how things stand, and changes nothing. It takes to {_joined(looks)}."
     before = [aim for aim in looks if aims.index(aim) < aims.index(does[0])]
     after = [aim for aim in looks if aims.index(aim) > aims.index(does[-1])]
     aim = next((one for one in reversed(does) if one not in _PROVING), does[-1])
     text = f"The aim is to {aim}."
     others = [one for one in does if one != aim]
     text += f" On the way there is need to {_joined(others)}." if others else ""
-    text += f" Before that, the commands {_joined(before)}." if before else ""
-    return text + (f" At the end they {_joined(after)}, to see whether it worked." if after else "")
+    text += f" It begins with a look, to {_joined(before)}." if before else ""
+    return text + (f" The last look, to {_joined(after)}, shows whether it worked." if after else "")
