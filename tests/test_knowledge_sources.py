@@ -18,6 +18,7 @@ from sftbench.collect.assembly_walk import walk_through
 from sftbench.collect.capture import capture
 from sftbench.collect.check_source import check_source
 from sftbench.collect.distillation import distillation
+from sftbench.collect.documents import documents
 from sftbench.collect.graph_building import read_graph
 from sftbench.collect.jsonl import jsonl
 from sftbench.collect.knowledge_graph import knowledge_graph
@@ -498,3 +499,70 @@ def test_every_source_here_passes_the_conformance_test(tmp_path):
         assert check_source(fn, {"path": [here]}) == [], fn.__name__
     assert check_source(assembly_project, {"path": ["bundled:rom_hack"]}) == []
     assert check_source(routing, {"sessions": ["bundled:sessions"]}) == []
+
+
+# --- Notion exports and pages ---
+
+HASH = "1a2b3c4d5e6f708192a3b4c5d6e7f809"
+PROSE = (
+    "The bell is rung twice before the gate opens, and once more when every boat has come in for the night."
+)
+
+
+def test_a_notion_export_loses_its_hashes_and_properties_and_keeps_its_lines(tmp_path):
+    export = tmp_path / f"Export-{HASH}"
+    (export / f"Harbour {HASH}").mkdir(parents=True)
+    page = f"# The gate\n\nCreated: January 5, 2026 10:00 AM\nTags: gate, bell\n\n{PROSE} See [Boats](Harbour%20{HASH}/Boats%20{HASH}.csv).\n"
+    (export / f"The gate {HASH}.md").write_text(page)
+    table = f'\ufeffName,Berth,Notes\nHeron,3,"{PROSE}\nIt leaks."\nEmpty,,\n'
+    (export / f"Harbour {HASH}" / f"Boats {HASH}.csv").write_text(table)
+    (export / f"Harbour {HASH}" / f"Boats {HASH}_all.csv").write_text(table)
+    (export / "measured.csv").write_text(f"when,what\n1,{PROSE}\n")
+    (export / f"Broken {HASH}.csv").write_text('a,b\nx,"never closed\n')
+    html = f"<html><body>\n<h1 class=page-title>Lamps</h1>\n<div><p>{PROSE}</p>\n<ul><li>one</li><li>two</li></ul></div></body></html>"
+    (export / f"Lamps {HASH}.html").write_text(html)
+    samples, reports = read(documents, path=[str(export)])
+    found = {ask(s): (s.origin.lines, answer(s)) for s in samples}
+    assert not any(HASH in text for q, (_, a) in found.items() for text in (q, a))
+    assert {lines for lines, _ in found.values()} == {(1, 6), (2, 3), (2, 4)} and len(found) == 3
+    gate = next(text for _, text in found.values() if "See Boats." in text)
+    assert "January" not in gate and "Source: the page “The gate”" in gate
+    assert any(text.startswith(f"- Berth: 3\n- Notes: {PROSE} It leaks.") for _, text in found.values())
+    assert any(text.startswith(f"{PROSE}\n\n- one\n- two") for _, text in found.values())
+    assert len(reports) == 1 and "Broken" in reports[0].path
+
+
+def test_pages_of_a_site_are_read_without_what_stands_around_their_text(tmp_path):
+    page = f"<head><title>No</title></head><nav>Home</nav><main><h1>Gate</h1><p>{PROSE}</p><pre><code>ring --twice\n  open</code></pre></main>"
+    (tmp_path / "page.html").write_text(page + "<footer>Imprint</footer><script>never()</script>")
+    (tmp_path / "open.html").write_bytes(f"<h1>Brücke<p>{PROSE} <b>Nachts zu".encode("cp1252"))
+    samples, reports = read(documents, path=[str(tmp_path)])
+    assert not reports and len(samples) == 2
+    assert answer(samples[1]).startswith(f"{PROSE}\n\n```\nring --twice\n  open\n```")
+    assert "Brücke" in ask(samples[0]) and not any(
+        word in answer(s) for s in samples for word in ("Home", "Imprint", "never")
+    )
+
+
+def test_a_define_that_changes_its_value_is_told_as_no_address(tmp_path):
+    code = "!Here = $7E0010 ; where it is\n!There = $7E0020 ; where it is not\n LDA !Here\n LDA !There\n!Here = $7E0012\n"
+    (tmp_path / "a.asm").write_text(code)
+    samples, _ = read(assembly_project, path=[str(tmp_path)])
+    assert [s.meta["name"] for s in samples] == ["!There"]
+
+
+def test_plain_addresses_in_code_get_their_names_and_numbers_do_not(tmp_path):
+    code = """Save = $7EF36E ; magic power that is left
+!Power = $10
+; Spends one point of magic power and says so.
+Spend:
+    LDA.l $7EF36E : DEC A : STA.l Save
+    LDA $0303 : CMP #!Power : BEQ + : STA $210E
+  + LDA $12 : JSL $1DF65D ; ours is not
+    RTL
+"""
+    (tmp_path / "a.asm").write_text(code)
+    samples, _ = read(assembly_project, path=[str(tmp_path)])
+    told = next(answer(s) for s in samples if s.meta["name"] == "Spend explain")
+    assert "It reads `Save` ($7EF36E), $7E0303.\nIt writes `Save` ($7EF36E), $210E." in told
+    assert not any("!Power` is" in answer(s) for s in samples)

@@ -2,16 +2,24 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sftbench.collect.activity import activity
+from sftbench.collect.discoveries import discoveries
+from sftbench.collect.episodes import episodes
 from sftbench.collect.error_classes import error_class, error_line, log_templates, outcome_of
 from sftbench.collect.event_logs import streams_below
 from sftbench.collect.failures import failures
+from sftbench.collect.history import history
 from sftbench.collect.recoveries import all_episodes
+from sftbench.collect.shell_history import Entered, read_shell_history, shell_history, sittings
+from sftbench.collect.todo import todo
+from sftbench.collect.workflows import workflows
 from sftbench.core.jsonl import Unreadable, collecting_unreadable
 from sftbench.core.sample import Sample
 from sftbench.core.system import Problem, locate
@@ -240,7 +248,9 @@ def test_drain3_is_asked_for_only_where_it_is_wanted(monkeypatch):
         log_templates(["a 1"], "drain3")
 
 
-@pytest.mark.parametrize("source", [failures])
+@pytest.mark.parametrize(
+    "source", [failures, workflows, history, shell_history, todo, episodes, discoveries, activity]
+)
 def test_a_missing_path_an_empty_folder_and_a_strange_file_are_reported_with_a_remedy(source, tmp_path):
     (tmp_path / "strange.bin").write_bytes(b"\0\1")
     (tmp_path / "empty").mkdir()
@@ -265,3 +275,222 @@ def test_a_file_without_rights_is_reported(tmp_path):
     path = Path(written(tmp_path, event(1, "build", True, ["a"])))
     path.chmod(0)
     assert read(failures, path=[str(path)])[1]
+
+
+def test_a_session_of_events_is_told_with_its_failures_and_its_times():
+    samples, reports = read(history)
+    tasks = {(s.origin.session, s.meta["task"]): s.messages[1].content for s in samples}
+    assert not reports and "never" not in tasks["tide-zones", "report"]
+    assert "after `edit_file` on `tide/clock.py` it went through" in tasks["tide-zones", "report"]
+    assert "datum must be one of" in tasks["schema", "open"] and ("tide-zones", "open") not in tasks
+    assert "the same call went through later" in tasks["registry", "report"]
+    for sample in samples:
+        lines = (locate("bundled:operations/history") / sample.origin.path).read_text().split("\n")
+        first, last = sample.origin.lines
+        sessions = [json.loads(lines[n - 1])["provenance"]["session"] for n in (first, last)]
+        assert sessions == [sample.origin.session] * 2
+
+
+def test_events_without_sessions_and_with_odd_fields_are_read(tmp_path):
+    odd = '{"operation": "x", "metadata": {"files": "no list", "success": "yes", "duration_ms": -1}, "provenance": null}'
+    lines = [odd, event(1, "a", None, []), event(2, "b", True, [])]
+    samples, reports = read(history, path=[written(tmp_path, *lines)], min_operations=1)
+    assert len(samples) == 2 and not reports
+
+
+def runs(tmp_path: Path, fails: set[int]) -> str:
+    "Four sessions of three steps; some of them fail to deploy."
+    lines = []
+    for number in range(4):
+        for step, tool in enumerate(("edit", "build", "deploy")):
+            ok = tool != "deploy" or number not in fails
+            lines.append(event(step, tool, ok, [f"{tool}.yaml"], session=f"s{number}"))
+    return written(tmp_path, *lines)
+
+
+@pytest.mark.parametrize(("fails", "found"), [(set(), 1), ({0}, 1), ({0, 1}, 0)])
+def test_a_workflow_needs_seven_of_ten_runs_to_go_through(tmp_path, fails, found):
+    samples, _ = read(workflows, path=[runs(tmp_path, fails)])
+    assert len(samples) == found
+    for sample in samples:
+        assert sample.meta["rate"] == 1 - len(fails) / 4 and len(sample.meta["sessions"]) == 4
+        assert f"{4 - len(fails)} of them without a failure" in sample.messages[1].content
+
+
+def test_a_workflow_that_one_session_repeats_is_not_shared(tmp_path):
+    lines = [event(n, tool, True, ["a"]) for n, tool in enumerate(["edit", "build", "deploy"] * 5)]
+    assert not read(workflows, path=[written(tmp_path, *lines)])[0]
+
+
+def test_a_plan_is_only_told_of_sessions_that_left_nothing_failing():
+    samples, _ = read(workflows, path=["bundled:operations"])
+    plans = {s.origin.session for s in samples if s.source_type == "plan"}
+    assert plans == {"tide-zones", "tide-cache", "moon-phase", "alerts", "registry"}
+    assert all("FAILED" not in s.messages[1].content for s in samples)
+
+
+def test_a_shell_history_is_read_where_it_is_named_and_without_credentials(tmp_path):
+    samples, reports = read(shell_history, path=["bundled:operations/shell"])
+    text = "\n".join(message.content for sample in samples for message in sample.messages)
+    assert not reports and "hunter2" not in text and "frobnicate" not in text
+    assert {sample.origin.path for sample in samples} == {"bash_history", "fish_history", "zsh_history"}
+    with pytest.raises(TypeError):
+        list(shell_history())
+    run = shell_history(path=["bundled:operations/shell"])
+    with pytest.raises(StopIteration) as stop:
+        while True:
+            next(run)
+    assert stop.value.value["left_out"] == {"credential": 1, "too little is known": 1}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "export API_KEY=abcd1234", "mysql -u root -phunter2 shop", "curl -u mara:hunter2 https://h", "sshpass -p hunter2 ssh w",
+        "git clone https://mara:hunter2@h/x", "curl -H 'Authorization: Bearer abc' https://h", "aws configure set x AKIAABCDEFGHIJKLMNOP",
+    ],
+)  # fmt: skip
+def test_commands_with_credentials_are_left_out(tmp_path, secret):
+    commands = ["git status", secret, "pytest -q", "git commit -m x", "git push"]
+    samples, _ = read(shell_history, path=[written(tmp_path, *commands, name=".bash_history")])
+    assert len(samples) == 2 and not any(secret in m.content for s in samples for m in s.messages)
+
+
+def test_a_pause_and_another_project_part_what_was_entered():
+    rows = [
+        ("git status", 0),
+        ("git diff", 60),
+        ("pytest", 4000),
+        ("cd ../docs", 4010),
+        ("cd ~/relay", 4020),
+        ("ls", 4030),
+    ]
+    entered = [Entered(text, (n, n), 1.7e9 + seconds) for n, (text, seconds) in enumerate(rows, 1)]
+    assert [[one.text for one in found] for found in sittings(entered)] == [
+        ["git status", "git diff"], ["pytest", "cd ../docs"], ["cd ~/relay", "ls"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\n\n", b": 1:2;", b"- cmd: ", b": 1772445600:0;a\\", b"#99999999999\n", b"\xff\xfe\x00"]
+)
+def test_odd_histories_do_no_harm(raw):
+    assert all(one.lines[0] >= 1 for one in read_shell_history(raw))
+
+
+def test_todos_are_prompts_without_an_answer_and_only_from_comments(tmp_path):
+    code = 'x = "# TODO: in a string here"\n# TODO: mend the clock soon\n# FIXME\ny = 1  // HACK: until the gauges are new\n'
+    (tmp_path / "a.py").write_text(code)
+    (tmp_path / "b.md").write_text(
+        "TODO: prose is none at all\n- [ ] warn of surges by mail\n- [x] done and over with\n"
+    )
+    samples, _ = read(todo, path=[str(tmp_path)])
+    assert [(s.meta["mark"], s.origin.lines) for s in samples] == [
+        ("TODO", (2, 2)),
+        ("HACK", (4, 4)),
+        ("task", (2, 2)),
+    ]
+    assert all(s.kind == "document" and [m.role for m in s.messages] == ["user"] for s in samples)
+
+
+def test_what_the_history_was_busy_with_is_told_with_its_commits(tmp_path):
+    for number in range(3):
+        (tmp_path / "clock.py").write_text(f"x = {number}\n")
+        (tmp_path / f"other{number}.py").write_text("y = 1\n")
+        for arguments in (
+            ["init", "-qb", "main"],
+            ["add", "-A"],
+            ["commit", "-qm", f"Mend the clock, part {number}"],
+        ):
+            author = {
+                f"GIT_{who}_{what}": "a@b.example"
+                for who in ("AUTHOR", "COMMITTER")
+                for what in ("NAME", "EMAIL")
+            }
+            subprocess.run(
+                ["git", "-C", tmp_path, *arguments],
+                check=True,
+                env=os.environ | author | {"GIT_CONFIG_GLOBAL": os.devnull},
+            )
+    (busy,), _ = read(todo, path=[str(tmp_path)])
+    assert (
+        busy.origin.path == "clock.py"
+        and len(busy.meta["commits"]) == 3
+        and "part 0" in busy.messages[0].content
+    )
+    assert not read(todo, path=[str(tmp_path)], recent=0)[0]
+
+
+def test_discoveries_cite_only_evidence_that_stands_where_they_say(tmp_path):
+    (tmp_path / "a.log").write_text("skew   3600 s\n")
+    records = [
+        {"title": "Good", "finding": "It is late.", "evidence": [{"file": "a.log", "line": 1, "quote": "skew 3600 s"}, {"file": "b.log", "line": 1}]},
+        {"title": "Moved", "finding": "It is later.", "evidence": [{"file": "a.log", "line": 7, "quote": "skew 3600 s"}]},
+        {"title": "Wrong", "finding": "It is early.", "evidence": [{"file": "a.log", "quote": "no skew"}]},
+        {"title": "Outside", "finding": "It is out.", "evidence": [{"file": "../../etc/passwd"}]},
+        {"title": "Bare", "finding": "It is so.", "evidence": []}, {"claim": 3}, {"finding": None, "evidence": 7},
+    ]  # fmt: skip
+    samples, _ = read(discoveries, path=[written(tmp_path, *map(json.dumps, records), name="d.jsonl")])
+    assert [s.meta["record"] for s in samples] == ["Good"] and samples[0].meta["evidence"] == ["a.log"]
+
+
+def test_what_an_episode_says_was_said_or_done():
+    samples, _ = read(episodes, path=["bundled:sessions", "bundled:operations/sessions"])
+    assert samples
+    for sample in samples:
+        shown = " ".join(sample.messages[0].content.split())
+        for part in sample.messages[1].content.split("\n\n"):
+            if part.startswith("**Decided"):
+                assert all(line[2:] in shown for line in part.split("\n")[1:])
+    last = samples[-1].messages[1].content
+    assert (
+        "`make deploy` failed and was not seen to work again" in last
+        and "passes and fails with nothing changed" in last
+    )
+
+
+def test_activity_counts_the_switches_of_a_day(tmp_path):
+    lines = []
+    for number, project in enumerate(["tide", "relay", "tide", "tide"]):
+        value = json.loads(event(number, "edit", True, ["a"], session=f"s{number}"))
+        value["provenance"] |= {"project": f"/w/{project}", "goal": f"Goal {number} of the day"}
+        lines.append(json.dumps(value))
+    (sample,), reports = read(activity, path=[written(tmp_path, *lines)])
+    assert not reports and sample.messages[1].content.startswith(
+        "2 switches between 2 projects (tide 3 of 4, relay 1 of 4)"
+    )
+    assert (
+        "back to tide again" in sample.messages[1].content
+        and "1 of them went back" in sample.messages[1].content
+    )
+
+
+def test_activity_reads_commits_only_of_repositories_that_are_named(tmp_path):
+    samples, reports = read(
+        activity, path=["bundled:operations"], repos=[str(tmp_path), str(tmp_path / "none")]
+    )
+    assert samples and {one.path for one in reports} == {str(tmp_path), str(tmp_path / "none")}
+
+
+def options(source: Callable[..., Any]) -> dict[str, Any]:
+    given: dict[str, Any] = {"path": ["bundled:operations"]}
+    return {"path": ["bundled:operations/shell"]} if source is shell_history else given
+
+
+@pytest.mark.parametrize(
+    "source", [failures, workflows, history, shell_history, episodes, discoveries, activity]
+)
+def test_the_same_input_gives_the_same_samples_again_and_no_machine_path(source):
+    first, _ = read(source, **options(source))
+    again, _ = read(source, **options(source))
+    assert first and first == again
+    assert all(sample.origin.root.startswith("bundled:operations") for sample in first)
+    assert str(locate("bundled:operations")) not in str(first)
+
+
+@pytest.mark.parametrize("source", [failures, workflows, history, episodes, discoveries])
+def test_answers_are_not_one_template(source):
+    answers = [s.messages[-1].content for s in read(source, **options(source))[0] if s.kind == "sample"]
+    shingles = [set(zip(*(text.split()[n:] for n in range(4)), strict=False)) for text in answers]
+    pairs = [len(a & b) / len(a | b) for n, a in enumerate(shingles) for b in shingles[n + 1 :] if a | b]
+    assert sum(alike >= 0.8 for alike in pairs) <= 0.01 * len(pairs)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Doing', 'switches', 'activity']
 
-# %% ../../nbs/10_collect/activity.ipynb #01337b9b
+# %% ../../nbs/10_collect/activity.ipynb #71f6a544
 import itertools
 import re
 from collections import Counter
@@ -28,7 +28,7 @@ from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key
 from ..core.system import locate
 
-# %% ../../nbs/10_collect/activity.ipynb #d0cbf00d
+# %% ../../nbs/10_collect/activity.ipynb #0758227b
 class Doing(msgspec.Struct):
     "One thing that somebody did."
 
@@ -39,7 +39,7 @@ class Doing(msgspec.Struct):
     root: str = ""
     path: str = ""
 
-# %% ../../nbs/10_collect/activity.ipynb #021bf5c0
+# %% ../../nbs/10_collect/activity.ipynb #931d9d55
 def _line(text: str, most: int = 110) -> str:
     "The first line of a text."
     first = next((line.strip() for line in text.split("\n") if line.strip()), "")
@@ -47,20 +47,19 @@ def _line(text: str, most: int = 110) -> str:
 
 
 def _sessions(paths: list[str]) -> Iterator[Doing]:
-    "Sessions of agents, each once, by their first request."
+    "Sessions that tell their project, each once, by their first request."
     seen: set[str] = set()
     for stream in streams_below(paths) if paths else ():
         name = stream.group or stream.path
-        if stream.goal.strip() and stream.time and name not in seen and stream.format != "log":
+        if (
+            stream.goal.strip()
+            and stream.time
+            and stream.project
+            and name not in seen
+            and stream.format != "log"
+        ):
             seen.add(name)
-            yield Doing(
-                stream.time,
-                stream.project or stream.session,
-                _line(stream.goal),
-                "session",
-                stream.root,
-                stream.path,
-            )
+            yield Doing(stream.time, stream.project, _line(stream.goal), "session", stream.root, stream.path)
 
 
 def _commits(folders: list[str], most: int) -> Iterator[Doing]:
@@ -112,7 +111,7 @@ def _shells(paths: list[str]) -> Iterator[Doing]:
                 if sitting[0].seconds and project and topic:
                     yield Doing(utc_time(sitting[0].seconds), project, topic, "shell", log.root, log.below)
 
-# %% ../../nbs/10_collect/activity.ipynb #54047425
+# %% ../../nbs/10_collect/activity.ipynb #c41cdf5f
 def switches(
     day: list[Doing],  # of one day, in order
 ) -> list[tuple[Doing, Doing]]:  # what was left, what was taken up
@@ -168,14 +167,14 @@ def _project_answer(theirs: list[Doing], all_days: list[str]) -> str:
     "One project over the days."
     days = sorted({one.time[:10] for one in theirs})
     lines = [f"- {day}: " + "; ".join(one.topic for one in theirs if one.time[:10] == day) for day in days]
-    counts = Counter(term for one in theirs for term in _terms(one.topic))
+    counts = Counter(term for one in theirs for term in _terms(one.topic) - {one.project.lower()})
     often = [
         term for term, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= 2
     ][:5]
     between = [
         f"{a} to {b}" for a, b in itertools.pairwise(days) if all_days.index(b) - all_days.index(a) > 1
     ]
-    text = f"It was worked on on {len(days)} of {len(all_days)} days:\n" + "\n".join(lines)
+    text = f"{len(days)} of these {len(all_days)} days had work on it:\n" + "\n".join(lines)
     text += (
         f"\n\nWhat comes back: {', '.join(often)}."
         if often
@@ -185,7 +184,7 @@ def _project_answer(theirs: list[Doing], all_days: list[str]) -> str:
         f" It rested while other things were done from {' and '.join(between)}." if between else ""
     )
 
-# %% ../../nbs/10_collect/activity.ipynb #c43cc3f5
+# %% ../../nbs/10_collect/activity.ipynb #1af9e5d2
 def _sample(name: str, task: str, ask: str, answer: str, theirs: list[Doing], group: str) -> Sample:
     "One question about activity."
     first = theirs[0]

@@ -15,7 +15,7 @@ from .assembly_math import Place, place_of, written
 from .assembly_state import Block, Name, Use, Walked
 from ..core.sample import make_key
 
-# %% ../../nbs/10_collect/assembly_answers.ipynb #3d070a2f
+# %% ../../nbs/10_collect/assembly_answers.ipynb #e8407c6b
 class Hack(msgspec.Struct):
     "A project as it is asked about."
 
@@ -25,6 +25,8 @@ class Hack(msgspec.Struct):
     users: dict[str, list[Use]]  # by name, in order of files
     constants: set[str]  # names that are used as numbers
     mapper: str = "lorom"
+    addresses: dict[str, int] = {}  # of names that stand for one, in their usual form
+    named_at: dict[int, str] = {}  # the first name of an address
 
 
 class Exchange(msgspec.Struct):
@@ -71,7 +73,15 @@ def build_hack(
     constants = {name for found in numbers for name in found}
     mapper = next((walked.mappers[path][0] for path in walked.mains if path in walked.mappers), "")
     mapper = mapper or next((name for name, _ in walked.mappers.values()), "lorom")
-    return Hack(files, walked, blocks, users, constants, mapper)
+    hack = Hack(files, walked, blocks, users, constants, mapper)
+    values: dict[str, set[int | None]] = {}
+    for name in walked.names:
+        values.setdefault(name.name, set()).add(name.value)
+    for name in walked.names:
+        if len(values[name.name]) == 1 and is_address(name, hack):
+            address = hack.addresses[name.name] = place_of(name.value or 0, mapper).address
+            hack.named_at.setdefault(address, name.name)
+    return hack
 
 
 def pick(

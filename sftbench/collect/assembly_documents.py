@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['table_rows', 'ask_rows', 'document_kind', 'ask_steps', 'ask_document']
 
-# %% ../../nbs/10_collect/assembly_documents.ipynb #db96e104
+# %% ../../nbs/10_collect/assembly_documents.ipynb #4f20d6bb
 import itertools
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from .documents import read_document
 from .markdown import Section, parts
 from .questions import bare_heading, question, worthwhile
 
-# %% ../../nbs/10_collect/assembly_documents.ipynb #3a7a0f89
+# %% ../../nbs/10_collect/assembly_documents.ipynb #fc7fa959
 _ADDRESS = re.compile(r"`?(?:\$|0x)?([0-9A-Fa-f]{2})?:?([0-9A-Fa-f]{4})`?")
 _TITLE = re.compile(r"(?i)\b(address|addr|location|offset|ram|sram|wram)\b")
 
@@ -79,7 +79,7 @@ def ask_rows(
             "address", path, (line, line), f"row {at} {line}", pick(path + at, wordings).format(at=at), answer
         )
 
-# %% ../../nbs/10_collect/assembly_documents.ipynb #a54c0886
+# %% ../../nbs/10_collect/assembly_documents.ipynb #d93b8515
 _GUIDE = re.compile(r"(?i)(quest|walkthrough|playthrough|progression|dungeon|storyline)")
 _PLAN = re.compile(r"(?i)(architecture|overview|structure|layout|memory.?map|build|design)")
 _STEP = re.compile(r"(?m)^ {0,3}(\d+)[.)] +(.+(?:\n(?! {0,3}\d+[.)] |\n).+)*)")
@@ -123,7 +123,7 @@ def ask_steps(
         answer = f"{step}\n\nThis is step {number} of “{about}” (`{path}:{line}`)."
         yield Exchange("guide", path, (line, line), f"step {section.lines[0]} {number}", ask, answer)
 
-# %% ../../nbs/10_collect/assembly_documents.ipynb #60dc3320
+# %% ../../nbs/10_collect/assembly_documents.ipynb #4fcbb1d0
 def _question(section: Section, title: str) -> str:
     "What a section answers; one with a memory table answers which addresses are known."
     if any(table_rows(section.text)) and section.heading:

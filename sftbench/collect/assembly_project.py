@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['assembly_project']
 
-# %% ../../nbs/10_collect/assembly_project.ipynb #6d340f8a
+# %% ../../nbs/10_collect/assembly_project.ipynb #0cf62ebe
 from collections import Counter
 from collections.abc import Iterator
 
-from .assembly_answers import Exchange, Hack, ask_name, build_hack, is_address
+from .assembly_answers import Exchange, Hack, ask_name, build_hack
 from .assembly_documents import ask_document
 from .assembly_routines import ask_banks, ask_files, ask_patch, ask_routine
 from .assembly_walk import walk_through
@@ -18,7 +18,7 @@ from ..core.params import Paths
 from ..core.registry import source
 from ..core.sample import Message, Sample, make_key
 
-# %% ../../nbs/10_collect/assembly_project.ipynb #adfaee40
+# %% ../../nbs/10_collect/assembly_project.ipynb #ca30b665
 _CODE = (".asm", ".s", ".inc", ".65s")
 _TEXT = (".md", ".markdown")
 
@@ -48,7 +48,7 @@ def _asked(hack: Hack, documents: dict[str, str], max_lines: int, max_chars: int
         else:
             yield from ask_routine(block, hack, max_lines)
     for name in hack.walked.names:
-        asked = ask_name(name, hack) if is_address(name, hack) else None
+        asked = ask_name(name, hack) if name.name in hack.addresses else None
         yield from [asked] if asked else []
     for path, text in documents.items():
         yield from ask_document(path, text, hack.mapper, max_chars)

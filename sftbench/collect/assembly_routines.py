@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ask_routine', 'ask_patch', 'ask_files', 'ask_banks']
 
-# %% ../../nbs/10_collect/assembly_routines.ipynb #84a8aa28
+# %% ../../nbs/10_collect/assembly_routines.ipynb #f1d45e07
 import re
 from collections.abc import Iterator
 
@@ -14,7 +14,6 @@ from sftbench.collect.assembly_answers import (
     WRITES,
     Exchange,
     Hack,
-    is_address,
     listed,
     named,
     pick,
@@ -24,7 +23,8 @@ from sftbench.collect.assembly_answers import (
 from .assembly_math import place_of, rom_offset, written
 from .assembly_state import Block
 
-# %% ../../nbs/10_collect/assembly_routines.ipynb #e87b722b
+# %% ../../nbs/10_collect/assembly_routines.ipynb #b77e748e
+_PLAIN = re.compile(r"\$([0-9A-Fa-f]{4}|[0-9A-Fa-f]{6})\b")  # two digits depend on the direct page
 _ENDS = {"rts": "`RTS`, so that it is called with `JSR` from its own bank", "rtl": "`RTL`, so that it is called with `JSL`",
          "rti": "`RTI`, as an interrupt does"}  # fmt: skip
 
@@ -35,16 +35,19 @@ def _code(block: Block, hack: Hack) -> str:
 
 
 def _memory(block: Block, hack: Hack, writes: bool) -> str:
-    "The named places that a block reads or writes, with their addresses."
-    known = {name.name: name for name in hack.walked.names}
+    "The places that a block reads or writes, with their names where they have some."
     told = []
     for use in block.uses:
-        name = next(iter(named(use)), "")
-        if use.action in CALLS or (use.action in WRITES) is not writes or name not in known:
+        if use.action in CALLS or (use.action in WRITES) is not writes or use.operand.startswith("#"):
             continue
-        if not use.operand.startswith("#") and is_address(known[name], hack):
-            told.append(f"`{name}` ({written(place_of(known[name].value or 0, hack.mapper).address)})")
-    return ", ".join(dict.fromkeys(told))
+        name, plain = next(iter(named(use)), ""), _PLAIN.match(use.operand)
+        if plain and place_of(int(plain[1], 16), block.mapper).region not in ("", "ROM"):
+            address = place_of(int(plain[1], 16), block.mapper).address
+            name = hack.named_at.get(address, "")
+            told.append(f"`{name}` ({written(address)})" if name else written(address))
+        elif name in hack.addresses:
+            told.append(f"`{name}` ({written(hack.addresses[name])})")
+    return ", ".join(list(dict.fromkeys(told))[:12])
 
 
 def _facts(block: Block, hack: Hack) -> list[str]:

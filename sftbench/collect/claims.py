@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Claim', 'claims']
 
-# %% ../../nbs/10_collect/claims.ipynb #982df97f
+# %% ../../nbs/10_collect/claims.ipynb #2b9272be
 import re
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ import msgspec
 
 from ..core.sample import Sample, trained_text
 
-# %% ../../nbs/10_collect/claims.ipynb #934e466d
+# %% ../../nbs/10_collect/claims.ipynb #05c37180
 class Claim(msgspec.Struct, frozen=True):
     "A place that an answer names."
 
@@ -37,13 +37,13 @@ _BLOCK = re.compile(
 )
 _OWN = re.compile(r"(?m)^- `(?P<word>[\w.]+)`[^\n]*?\((?:\w+, )?lines? (?P<first>\d+)(?:-(?P<last>\d+))?\)")
 
-# %% ../../nbs/10_collect/claims.ipynb #fcc7867a
+# %% ../../nbs/10_collect/claims.ipynb #4228e243
 def _claim(found: re.Match[str], path: str = "") -> Claim:
     "What one match says."
     groups = found.groupdict()
     first = int(groups["first"])
     lines = (first, int(groups["last"] or first))
-    symbol = groups.get("symbol") or ""
+    symbol = (groups.get("symbol") or "").split("(")[0]
     return Claim(
         groups.get("path") or path, lines, "" if " " in symbol else symbol,
         groups.get("code") or "", groups.get("word") or "",

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['describe', 'code_patterns']
 
-# %% ../../nbs/10_collect/code_patterns.ipynb #b768ae1e
+# %% ../../nbs/10_collect/code_patterns.ipynb #808bd83f
 import hashlib
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,10 @@ from ..core.registry import source
 from ..core.sample import Message, Sample, make_key
 from ..core.system import locate, root_name
 
-# %% ../../nbs/10_collect/code_patterns.ipynb #d80506d1
+# %% ../../nbs/10_collect/code_patterns.ipynb #eaa46670
+_GENERATED = re.compile(r"(?i)\bgenerated (from|by|with)\b")
+
+
 def describe(
     module: Module,  # of any language
     book: Book,  # the tree that it is from
@@ -35,7 +39,7 @@ def describe(
     purpose, offered = purpose_of(module), offers(module, book)
     lines = [offered_line(symbol, book) for symbol in offered[:20]]
     told = sum("): " in line for line in lines)
-    if not offered or not (purpose or told >= 2):
+    if not offered or not (purpose or told >= 2) or _GENERATED.search(purpose[:300]):
         return ""
     place = book.place(module.path, (1, len(module.lines)))
     head = f"`{place}` is {len(module.lines)} lines of {module.language}." + (
@@ -57,7 +61,7 @@ def _question(module: Module) -> str:
     wording = _WORDINGS[int(make_key(module.path)[:4], 16) % len(_WORDINGS)].format(language=module.language)
     return f"{wording}\n\n`{module.path}`:\n\n```{module.language}\n" + "\n".join(module.lines) + "\n```"
 
-# %% ../../nbs/10_collect/code_patterns.ipynb #89a70324
+# %% ../../nbs/10_collect/code_patterns.ipynb #b744f298
 class _Size(msgspec.Struct):
     "The limits of a file, in bytes."
 
@@ -119,7 +123,7 @@ def _sample(tree: Tree, module: Module, answer: str) -> Sample:
         meta={"task": "describe", "language": module.language},
     )
 
-# %% ../../nbs/10_collect/code_patterns.ipynb #e1bddae2
+# %% ../../nbs/10_collect/code_patterns.ipynb #8254d417
 def _unchanged(file: Path, digest: str) -> bool:
     "Whether a file still has the hash that a database noted; a hash of an unknown kind is believed."
     kinds = {64: hashlib.sha256, 40: hashlib.sha1, 32: hashlib.md5}
@@ -154,7 +158,7 @@ def _from_database(given: str, languages: tuple[str, ...], size: _Size) -> Tree 
     remember(tree)
     return tree
 
-# %% ../../nbs/10_collect/code_patterns.ipynb #05f02365
+# %% ../../nbs/10_collect/code_patterns.ipynb #601a1212
 @source(domain="code")
 def code_patterns(
     *,

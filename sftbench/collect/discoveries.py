@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Evidence', 'Discovery', 'discovery_of', 'discovery_in_markdown', 'check_evidence', 'discoveries']
 
-# %% ../../nbs/10_collect/discoveries.ipynb #9c673910
+# %% ../../nbs/10_collect/discoveries.ipynb #f60482f6
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -26,7 +26,7 @@ from ..core.sample import Message, Origin, Sample, make_key
 from ..core.system import locate
 from ..core.turns import as_text, first_of
 
-# %% ../../nbs/10_collect/discoveries.ipynb #2a9c3474
+# %% ../../nbs/10_collect/discoveries.ipynb #c2c29f33
 class Evidence(msgspec.Struct):
     "One thing that a finding rests on."
 
@@ -48,7 +48,7 @@ class Discovery(msgspec.Struct):
     time: str = ""
     lines: tuple[int, int] = (0, 0)
 
-# %% ../../nbs/10_collect/discoveries.ipynb #62aeec4b
+# %% ../../nbs/10_collect/discoveries.ipynb #dbb1f241
 _FINDING = ("finding", "discovery", "claim", "conclusion", "insight", "hypothesis", "summary", "content")
 _EVIDENCE = ("evidence", "sources", "citations", "supporting_evidence")
 _RELATED = ("related", "cross_references", "links", "references", "see_also")
@@ -96,7 +96,7 @@ def discovery_of(
         utc_time(first_of(value, ("timestamp", "created_at", "date", "time"))), (line, line),
     )  # fmt: skip
 
-# %% ../../nbs/10_collect/discoveries.ipynb #a0910702
+# %% ../../nbs/10_collect/discoveries.ipynb #864832d8
 _ITEM = re.compile(r"^\s*[-*\d.]+\s+(.*)$")
 _MD_LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(?:#L?(\d+))?[^)]*\)|\[\[([^\]|]+)(?:\|[^\]]*)?\]\]")
 
@@ -141,7 +141,7 @@ def discovery_in_markdown(
     return Discovery(stem, title, finding, evidence, related, as_text(front.get("question")), as_text(front.get("confidence")),
                      utc_time(first_of(front, ("date", "created"))), (1, end))  # fmt: skip
 
-# %% ../../nbs/10_collect/discoveries.ipynb #dfcc7bbf
+# %% ../../nbs/10_collect/discoveries.ipynb #8c039af8
 def _plain(text: str) -> str:
     "Text without its white space."
     return re.sub(r"\s+", " ", text).strip()
@@ -168,7 +168,7 @@ def check_evidence(
         return "stale"
     return "verified" if one.quote or one.line else "unchecked"
 
-# %% ../../nbs/10_collect/discoveries.ipynb #5539ab8a
+# %% ../../nbs/10_collect/discoveries.ipynb #ca39c869
 def _cited(one: Evidence) -> str:
     "A piece of evidence as a line."
     place = f"`{one.place}:{one.line}`" if one.line else f"`{one.place}`"
@@ -215,6 +215,8 @@ def _records(log: LogFile) -> Iterator[Discovery]:
         found = [
             one for number, value in rows_of(log.path, log.shown, []) if (one := discovery_of(value, number))
         ]
+    elif log.path.suffix != ".json":
+        found = []
     else:
         value = document_of(log.path.read_bytes(), log.shown)
         inner = value.get("discoveries") if isinstance(value, dict) else value
@@ -222,7 +224,7 @@ def _records(log: LogFile) -> Iterator[Discovery]:
         found = [one for item in items if (one := discovery_of(item))]
     yield from found
 
-# %% ../../nbs/10_collect/discoveries.ipynb #0ce6bf7f
+# %% ../../nbs/10_collect/discoveries.ipynb #07b724dd
 def _of_place(given: str, left_out: Counter[str]) -> Iterator[Sample]:
     "The samples below a reference."
     place = locate(given)

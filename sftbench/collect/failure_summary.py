@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['program_of', 'failure_summary', 'failure_figure']
 
-# %% ../../nbs/10_collect/failure_summary.ipynb #fb46aa1d
+# %% ../../nbs/10_collect/failure_summary.ipynb #52646a12
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from .recoveries import Episode
 from .shell_commands import aims_of
 from ..core.figures import figure, say_empty, with_data
 
-# %% ../../nbs/10_collect/failure_summary.ipynb #33c7c323
+# %% ../../nbs/10_collect/failure_summary.ipynb #4e1cc17e
 def program_of(
     step: Operation,  # any step
 ) -> str:
@@ -78,7 +78,7 @@ def failure_summary(
         "recommendations": [text for name, theirs in ranked if (text := _advice(name, runs[name], theirs))][:most],
     }  # fmt: skip
 
-# %% ../../nbs/10_collect/failure_summary.ipynb #6ea1eda2
+# %% ../../nbs/10_collect/failure_summary.ipynb #398082e4
 _COLOURS = {"recovered": "#2a9d6f", "retried": "#8ab6d6", "flaky": "#e0a030", "open": "#c0504d"}
 
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['told_step', 'answer_of', 'failures']
 
-# %% ../../nbs/10_collect/failures.ipynb #c60bbd6f
+# %% ../../nbs/10_collect/failures.ipynb #43ff38ec
 import re
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key
 from ..core.turns import as_text
 
-# %% ../../nbs/10_collect/failures.ipynb #f5c770e0
+# %% ../../nbs/10_collect/failures.ipynb #7e6087ca
 def _fenced(text: str, most: int, language: str = "") -> str:
     "A block of code, cut between lines."
     text = text.strip("\n")
@@ -76,7 +76,7 @@ def told_step(
         else f"{done}" + (f": {said.splitlines()[0]}" if said else "")
     )
 
-# %% ../../nbs/10_collect/failures.ipynb #f4463a30
+# %% ../../nbs/10_collect/failures.ipynb #af74f748
 _ASKS = {
     "exception": ("{what} ends in an error", "What is wrong, and what mends it?"),
     "timeout": ("{what} does not come back in time", "Does something have to change, and what?"),
@@ -114,7 +114,7 @@ def _question(episode: Episode) -> str:
     begins = begins.format(what=_what(step, project)).replace("\n ", "\n")
     return f"{begins}{where}:\n\n{_shown_error(step.output)}\n\n{asks}"
 
-# %% ../../nbs/10_collect/failures.ipynb #e6dcb007
+# %% ../../nbs/10_collect/failures.ipynb #aca1bd4c
 def _words(episode: Episode, most: int = 900) -> str:
     "What was said between the failure and its end."
     told = [step.said.strip() for step in [*episode.between, episode.success] if step and step.said.strip()]
@@ -172,7 +172,7 @@ def answer_of(
     )
     return "\n\n".join(part for part in (_words(episode), numbered, _proof(episode), tries) if part)
 
-# %% ../../nbs/10_collect/failures.ipynb #162cfbcc
+# %% ../../nbs/10_collect/failures.ipynb #febf2220
 def _place(episode: Episode) -> str:
     "Where an episode stands."
     last = episode.success.lines[1] if episode.success else episode.failure.lines[1]
@@ -229,7 +229,7 @@ def _runbooks(episodes: list[Episode], keys: dict[int, str], engine: Any, least:
         if template and mended >= max(least, 2):
             yield _runbook(template, theirs, keys)
 
-# %% ../../nbs/10_collect/failures.ipynb #d340be60
+# %% ../../nbs/10_collect/failures.ipynb #c2a92112
 def _origin(episode: Episode) -> Origin:
     "Where an episode was read."
     last = episode.success.lines[1] if episode.success else episode.failure.lines[1]

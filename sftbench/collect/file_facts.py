@@ -12,7 +12,7 @@ import sys
 from .code_facts import Book, colon, summary_of
 from .symbols import Module, Symbol
 
-# %% ../../nbs/10_collect/file_facts.ipynb #44b2be67
+# %% ../../nbs/10_collect/file_facts.ipynb #641823d7
 _IMPORTS = {
     "python": r"(?:from|import)\s+(\.*\w[\w.]*)", "rust": r"(?:pub )?use\s+([\w:]+)", "swift": r"import\s+(\w+)",
     "cpp": r"#\s*include\s*[<\"]([^>\"]+)[>\"]", "bash": r"(?:source|\.)\s+[\"']?([^\s\"';]+)",
@@ -36,7 +36,7 @@ def imports_by_line(
 
 _COMMENT = re.compile(r"\s*(//+!?|#+(?!!)|/\*+!?|\*/?|--)\s?")
 _LEGAL = re.compile(
-    r"(?i)copyright|licen[sc]e|spdx|all rights reserved|eslint|@ts-|usr/bin|shellcheck|coding[:=]"
+    r"(?i)copyright|written by|licen[sc]e|spdx|all rights reserved|eslint|@ts-|usr/bin|shellcheck|coding[:=]"
 )
 
 
@@ -45,7 +45,7 @@ def purpose_of(
 ) -> str:  # "" when the file does not say
     "What the file says about itself: its docstring, or the comment at its top."
     if module.docstring or module.language == "python":
-        return module.docstring
+        return "\n\n".join(part for part in re.split(r"\n\s*\n", module.docstring) if not _LEGAL.search(part))
     lines = module.lines[1:] if module.lines and module.lines[0].startswith("#!") else module.lines
     head = []
     for line in lines[:40]:
@@ -59,7 +59,7 @@ def purpose_of(
     text = "\n".join(head).strip()
     return "" if owned or _LEGAL.search(text) or len(text.split()) < 4 else text
 
-# %% ../../nbs/10_collect/file_facts.ipynb #ff69dd71
+# %% ../../nbs/10_collect/file_facts.ipynb #8c81c213
 _START = re.compile(r"if __name__ == ['\"]__main__['\"]|@main\b")
 
 
@@ -97,6 +97,9 @@ def offered_line(
     return f"- {kind}`{symbol.name}{given}` (`{book.of(symbol)}`)" + colon(summary_of(symbol))
 
 
+_NATIVE = re.compile(r"node:|(std|core|alloc)(::|$)|Foundation$")
+
+
 def depends_on(
     module: Module,  # of any language
     book: Book,  # the tree that it is from
@@ -108,7 +111,8 @@ def depends_on(
         first = name.split(".")[0]
         neighbour = name.startswith((".", "crate", "super", "self")) or name in book.index.modules
         kind = "the same tree" if neighbour else "other packages"
-        if module.language == "python" and first in sys.stdlib_module_names:
+        native = first in sys.stdlib_module_names if module.language == "python" else _NATIVE.match(name)
+        if native:
             kind = "the standard library"
         kinds.setdefault(kind, []).append(f"`{name}` (line {line})")
     order = ("the standard library", "other packages", "the same tree")

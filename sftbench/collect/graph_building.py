@@ -6,15 +6,15 @@
 __all__ = ['SCHEMA', 'Kind', 'Entity', 'Relation', 'Graph', 'add_code', 'name_endings', 'add_document', 'add_hack', 'finished',
            'write_graph', 'read_graph']
 
-# %% ../../nbs/10_collect/graph_building.ipynb #a27d64a4
+# %% ../../nbs/10_collect/graph_building.ipynb #b7eeabb8
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from .assembly_answers import CALLS, WRITES, Hack, is_address, named
-from .assembly_math import place_of, written
+from .assembly_answers import CALLS, WRITES, Hack, named
+from .assembly_math import written
 from .documents import read_document
 from .references import Index
 from .symbols import Module, Symbol
@@ -192,7 +192,7 @@ def add_document(
                 if span in endings and not plain:
                     graph.relate(name, "mentions", endings[span], path, number)
 
-# %% ../../nbs/10_collect/graph_building.ipynb #35f08c87
+# %% ../../nbs/10_collect/graph_building.ipynb #33c7d4e2
 def _accesses(hack: Hack, known: dict[str, str]) -> Iterator[tuple[str, str, str, str, int]]:
     "What routines read, write and go on to."
     for use in hack.walked.uses:
@@ -208,10 +208,9 @@ def add_hack(
     hack: Hack,  # an assembly project
 ) -> None:
     "Names with their addresses, routines, and what these read and write."
-    known: dict[str, str] = {}
+    known = {name: written(address) for name, address in hack.addresses.items()}
     for name in hack.walked.names:
-        if is_address(name, hack):
-            known[name.name] = written(place_of(name.value or 0, hack.mapper).address)
+        if name.name in known:
             graph.add(Entity(name.name, "address name", name.path, (name.line, name.line), name.comment))
             graph.relate(name.name, "lies at", known[name.name], name.path, name.line)
     for block in hack.blocks.values():

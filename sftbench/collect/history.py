@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['timeline', 'report_of', 'history']
 
-# %% ../../nbs/10_collect/history.ipynb #08053f26
+# %% ../../nbs/10_collect/history.ipynb #245b1073
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key
 from ..core.system import locate
 
-# %% ../../nbs/10_collect/history.ipynb #ef157881
+# %% ../../nbs/10_collect/history.ipynb #11f8e47d
 def timeline(
     stream: Stream,  # a session
     most: int = 80,  # lines; the middle of longer ones is left out
@@ -45,7 +45,7 @@ def _title(stream: Stream) -> str:
     "How a session is named in questions."
     return f"session `{stream.session}`" + (f" of {stream.time[:10]}" if stream.time else "")
 
-# %% ../../nbs/10_collect/history.ipynb #2aada437
+# %% ../../nbs/10_collect/history.ipynb #71bba504
 def _listed(names: list[str]) -> str:
     "Names in a sentence, each once."
     marked = [f"`{name}`" for name in dict.fromkeys(names)]
@@ -124,7 +124,7 @@ def _slowest(stream: Stream) -> str:
     ]
     return f"The operations took {total:g} s together. Most of it went to:\n" + "\n".join(parts)
 
-# %% ../../nbs/10_collect/history.ipynb #d24c8da1
+# %% ../../nbs/10_collect/history.ipynb #a1bc7c61
 def _questions(stream: Stream) -> Iterator[tuple[str, str, str]]:
     "What can be asked of a session: task, question, answer."
     title = _title(stream)

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['html_sections']
 
-# %% ../../nbs/10_collect/html_reading.ipynb #577b4814
+# %% ../../nbs/10_collect/html_reading.ipynb #12167947
 import re
 from html.parser import HTMLParser
 
 from .markdown import Section, reach, sections
 from .notebooks import Row
 
-# %% ../../nbs/10_collect/html_reading.ipynb #ab98b756
+# %% ../../nbs/10_collect/html_reading.ipynb #c96e0f10
 _SKIPPED = {
     "script",
     "style",
@@ -38,10 +38,15 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.rows: list[Row] = []
         self.text, self.first = "", 0
-        self.skipped, self.pre, self.cells = "", False, 0
+        self.skipped, self.pre, self.cells, self.titled = "", False, 0, False
         self.depth = 0  # of the element that is skipped
         self.lists: list[tuple[str, int]] = []  # ul or ol, items so far
         self.start = ""  # what the next row begins with
+
+    def here(self) -> tuple[int, int]:
+        "The line at hand, as first and last."
+        line = self.getpos()[0]
+        return line, line
 
     def flush(self, gap: bool = True) -> None:
         "End the row at hand."
@@ -83,9 +88,10 @@ class _Reader(HTMLParser):
         elif tag in ("td", "th"):
             self.add("| " if not self.cells else " | ")
             self.cells += 1
+            self.titled = self.titled or tag == "th"
         elif tag == "pre":
             self.pre = True
-            self.rows.append(Row("```", (self.getpos()[0],) * 2))
+            self.rows.append(Row("```", self.here()))
         elif tag == "code" and not self.pre:
             self.add("`")
         elif tag == "br":
@@ -103,21 +109,24 @@ class _Reader(HTMLParser):
             self.add("`")
         elif tag == "tr" and self.cells:
             self.add(" |")
-            self.cells = 0
+            columns, self.cells = self.cells, 0
             self.flush(gap=False)
+            if self.titled:
+                self.rows.append(Row("|---" * columns + "|", self.here()))
+            self.titled = False
         elif tag in _BLOCKS and not self.cells:
             self.flush(gap=not self.lists)
             if tag in ("ul", "ol") and self.lists:
                 self.lists.pop()
             if tag in ("ul", "ol", "table") and not self.lists:
-                self.rows.append(Row("", (self.getpos()[0],) * 2))
+                self.rows.append(Row("", self.here()))
 
     def _end_code(self) -> None:
         "A code block ends."
         line = self.getpos()[0]
         found = self.text.strip("\n").split("\n")
         first = line - len(self.text.rstrip("\n").split("\n")) + 1
-        self.rows += [Row(text, (max(1, first + n),) * 2) for n, text in enumerate(found)]
+        self.rows += [Row(text, (max(1, first + n), max(1, first + n))) for n, text in enumerate(found)]
         self.rows += [Row("```", (line, line)), Row("", (line, line))]
         self.text, self.pre = "", False
 
@@ -132,7 +141,7 @@ class _Reader(HTMLParser):
         if not self.skipped:
             self.add(data)
 
-# %% ../../nbs/10_collect/html_reading.ipynb #3734938b
+# %% ../../nbs/10_collect/html_reading.ipynb #500d15fd
 def html_sections(
     text: str,  # a page
 ) -> list[Section]:  # lines are those of the file

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['Ending', 'Episode', 'same_call', 'flaky_steps', 'episodes_of', 'all_episodes', 'mending_steps']
 
-# %% ../../nbs/10_collect/recoveries.ipynb #b88677ee
+# %% ../../nbs/10_collect/recoveries.ipynb #0d4ad4b7
 import re
+from bisect import bisect, bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -15,7 +16,7 @@ import msgspec
 from .error_classes import error_class, error_line, severity
 from .operations import Operation, Stream, changes_something, command_of, same_step
 
-# %% ../../nbs/10_collect/recoveries.ipynb #8e76bb49
+# %% ../../nbs/10_collect/recoveries.ipynb #9e000cbf
 Ending = Literal["recovered", "retried", "flaky", "open"]
 
 
@@ -32,7 +33,7 @@ class Episode(msgspec.Struct):
     between: list[Operation] = []  # steps from the failure to the end, failed ones too
     success: Operation | None = None  # the later success of the same step
 
-# %% ../../nbs/10_collect/recoveries.ipynb #83598f82
+# %% ../../nbs/10_collect/recoveries.ipynb #27e86c12
 _ACTS = re.compile(
     r"(?i)\b(restart|reload|refresh|renew|rotat|roll(ed|ing)? back|rollback|fail(ed|ing)? over|failover|switch|clean|free|delet"
     r"|remov|creat|grant|install|upgrad|downgrad|migrat|repair|rebuil|unlock|evict|scal|rais|increas|replac|apply|appli|revert"
@@ -70,21 +71,20 @@ def flaky_steps(
         for place, step in enumerate(stream.operations)
         if step.kind != "log" and changes_something(step)
     ]
-    marks = set(changes)
     for place, step in enumerate(stream.operations):
         if step.ok is None or step.kind == "log" or not step.target:
             continue
         about = command_of(step.tool, step.arguments) or sorted(map(str, step.arguments.items()))
         name = f"{step.tool}\0{step.kind}\0{step.target}\0{about}"
         before = last.get(name)
-        if before and before[1].ok != step.ok and not marks & set(range(before[0] + 1, place)):
+        if before and before[1].ok != step.ok and bisect(changes, before[0]) == bisect_left(changes, place):
             failure = step if step.ok is False else before[1]
             if error_class(failure.output) not in _PASSING:
                 found += [before[1], step]
         last[name] = place, step
     return found
 
-# %% ../../nbs/10_collect/recoveries.ipynb #4f68f2d4
+# %% ../../nbs/10_collect/recoveries.ipynb #a8171375
 _PASSING = ("timeout", "rate_limit")
 
 
@@ -97,9 +97,7 @@ def _ending(failures: list[Operation], between: list[Operation], success: Operat
     return "retried" if error_class(failures[0].output) in _PASSING else "flaky"
 
 
-def _episode(
-    stream: Stream, place: int, window: int, doubtful: list[Operation]
-) -> tuple[Episode, list[Operation]]:
+def _episode(stream: Stream, place: int, window: int, doubtful: set[int]) -> tuple[Episode, list[Operation]]:
     "The episode that begins with the failure at a place, and all failures in it."
     steps = stream.operations
     failures, success, end = [steps[place]], None, place
@@ -111,7 +109,7 @@ def _episode(
             failures.append(steps[end])
     between = steps[place + 1 : end] if success else []
     ending: Ending = _ending(failures, between, success) if success else "open"
-    if success and any(one is told for one in doubtful for told in (*failures, success)):
+    if success and any(id(one) in doubtful for one in (*failures, success)):
         ending = "flaky"
     first = failures[0]
     text = first.output
@@ -125,13 +123,11 @@ def episodes_of(
     window: int = 40,  # most steps from the failure to the success
 ) -> Iterator[Episode]:  # in order of their failures
     "The failures of a stream, and how each ended."
-    doubtful, told = flaky_steps(stream), set[int]()
+    doubtful, told = set(map(id, flaky_steps(stream))), set[int]()
     for place, step in enumerate(stream.operations):
-        if step.ok is False and place not in told:
+        if step.ok is False and id(step) not in told:
             episode, failures = _episode(stream, place, window, doubtful)
-            told |= {
-                n for n, one in enumerate(stream.operations) if any(one is failure for failure in failures)
-            }
+            told.update(map(id, failures))
             yield episode
 
 
@@ -149,7 +145,7 @@ def all_episodes(
                 best[name] = episode
     yield from best.values()
 
-# %% ../../nbs/10_collect/recoveries.ipynb #da66bd08
+# %% ../../nbs/10_collect/recoveries.ipynb #0b3d2dd0
 def mending_steps(
     episode: Episode,  # any
 ) -> list[Operation]:  # in order

@@ -7,15 +7,14 @@ __all__ = ['Parameter', 'Raise', 'Symbol', 'Module', 'parse_module']
 
 # %% ../../nbs/10_collect/symbols.ipynb #2244cae7
 import ast
-import io
+import re
 import textwrap
-import tokenize
 import warnings
 from collections.abc import Iterator
 
 import msgspec
 
-from .names import Function, Names, Use, all_below, chain_of, children_of, imports_of
+from .names import Function, Names, Use, chain_of, children_of, imports_of, statements_below
 
 # %% ../../nbs/10_collect/symbols.ipynb #c3fadf54
 class Parameter(msgspec.Struct):
@@ -101,16 +100,13 @@ def _raises(node: ast.AST, test: ast.expr | None = None) -> Iterator[Raise]:
             yield from _raises(child, test)
 
 
-def _comments(text: str) -> dict[int, str]:
-    "The comment of each line."
-    found: dict[int, str] = {}
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                found[token.start[0]] = token.string.lstrip("#").strip()
-    except (tokenize.TokenError, SyntaxError):
-        return found
-    return found
+_COMMENT = re.compile(r"""(?:[^#'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")*#(.*)""")
+
+
+def _comments(lines: list[str]) -> dict[int, str]:
+    "The comment of each line; a line inside of a long string may seem to have one, but no parameter stands there."
+    found = ((number, _COMMENT.fullmatch(line)) for number, line in enumerate(lines, 1) if "#" in line)
+    return {number: match[1].lstrip("#").strip() for number, match in found if match}
 
 
 def _alone(found: list[tuple[Parameter, int]], comments: dict[int, str]) -> list[Parameter]:
@@ -164,11 +160,12 @@ def _fields(node: ast.ClassDef, comments: dict[int, str]) -> list[Parameter]:
     return _alone(found, comments)
 
 
-def _traits(node: Function | ast.ClassDef) -> list[str]:
+def _traits(node: Function | ast.ClassDef, source: str) -> list[str]:
     "What is special about a definition."
     found = ["async"] if isinstance(node, ast.AsyncFunctionDef) else []
-    own = [part for part in _own_nodes(node) if isinstance(part, ast.Yield | ast.YieldFrom)]
-    found += ["generator"] if own and isinstance(node, Function) else []
+    may_yield = isinstance(node, Function) and "yield" in source
+    own = _own_nodes(node) if may_yield else ()
+    found += ["generator"] if any(isinstance(part, ast.Yield | ast.YieldFrom) for part in own) else []
     return [*found, *("@" + ast.unparse(mark) for mark in node.decorator_list)]
 
 
@@ -204,8 +201,8 @@ class _File(msgspec.Struct):
             body=rest[0].lineno if rest else last + 1,
             source=_dedented(self.lines[first - 1 : last]),
             docstring=(documented or "").strip(),
-            traits=_traits(node),
-            statements=sum(isinstance(part, ast.stmt) for top in rest for part in all_below(top)),
+            traits=_traits(node, "\n".join(self.lines[first - 1 : last])),
+            statements=sum(isinstance(part, ast.stmt) for top in rest for part in statements_below(top)),
         )
         return self._class(found, node) if is_class else self._function(found, node, owner)
 
@@ -223,7 +220,7 @@ class _File(msgspec.Struct):
         found.returns = _unparsed(node.returns)
         if node.returns:
             found.returns_comment = self.comments.get(node.returns.end_lineno or 0, "")
-        found.raises = list(_raises(node))
+        found.raises = list(_raises(node)) if "raise" in found.source else []
         found.uses = self.names.uses(node, owner)
         return found
 
@@ -252,7 +249,8 @@ def parse_module(
     imports = imports_of(tree, name, path.endswith("__init__.py"))
     top = {node.name for node, owner in _definitions(tree.body) if not owner}
     names = Names(name, imports, top)
-    file = _File(path, text.removesuffix("\n").split("\n"), _comments(text), names)
+    lines = text.removesuffix("\n").split("\n")
+    file = _File(path, lines, _comments(lines), names)
     symbols = [file.symbol(node, owner) for node, owner in _definitions(tree.body)]
     loose = [node for node in tree.body if not isinstance(node, Function | ast.ClassDef)]
     return Module(

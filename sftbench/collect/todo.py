@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Todo', 'todos_of', 'todo']
 
-# %% ../../nbs/10_collect/todo.ipynb #d555da95
+# %% ../../nbs/10_collect/todo.ipynb #9f9e2ca7
 import itertools
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ from ..core.params import Count, Paths, Positive
 from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key
 
-# %% ../../nbs/10_collect/todo.ipynb #eefebeda
+# %% ../../nbs/10_collect/todo.ipynb #80a0264e
 _MARK = re.compile(
     r"^(?P<before>.*?)(?P<sign>#+|//+|--|;+|/\*+|<!--|\"\"\"|^\s*\*|%)\s*@?(?P<mark>TODO|FIXME|HACK|XXX)\b(?:\((?P<who>[^)]*)\))?[:\s-]*(?P<text>.*)$"
 )
@@ -87,7 +87,7 @@ def todos_of(
                 "\n".join(lines[first:last]),
             )
 
-# %% ../../nbs/10_collect/todo.ipynb #62785183
+# %% ../../nbs/10_collect/todo.ipynb #6b888210
 def _busy(tree: Tree, commits: list[Commit], most: int) -> Iterator[tuple[str, list[Commit]]]:
     "The files that commits touched most and that still exist, with these commits."
     counts = Counter(change.path for commit in commits for change in commit.files)
@@ -96,8 +96,13 @@ def _busy(tree: Tree, commits: list[Commit], most: int) -> Iterator[tuple[str, l
         for path, count in counts.most_common()
         if count >= 2 and tree.repo and (tree.repo.top / path).is_file()
     ]
-    for path in sorted(there, key=lambda path: (-counts[path], path))[:most]:
-        yield path, [one for one in commits if any(change.path == path for change in one.files)]
+    told: list[set[str]] = []
+    for path in sorted(there, key=lambda path: (-counts[path], path)):
+        theirs = [one for one in commits if any(change.path == path for change in one.files)]
+        ids = {one.id for one in theirs}
+        if len(told) < most and not any(len(ids & other) >= 0.6 * len(ids | other) for other in told):
+            told.append(ids)
+            yield path, theirs
 
 
 def _recent(tree: Tree, count: int) -> list[Commit]:
@@ -113,7 +118,7 @@ def _recent(tree: Tree, count: int) -> list[Commit]:
         report_unreadable(tree.given, failed.sentence, failed.remedy)
         return []
 
-# %% ../../nbs/10_collect/todo.ipynb #87c1b496
+# %% ../../nbs/10_collect/todo.ipynb #aad1b692
 _TEXTS = (".py", ".js", ".ts", ".tsx", ".jsx", ".vue", ".rs", ".go", ".c", ".h", ".cpp", ".hpp", ".cc", ".swift", ".kt", ".java",
           ".rb", ".sh", ".bash", ".sql", ".lua", ".asm", ".s", ".css", ".html", ".yaml", ".yml", ".toml", ".md", ".rst")  # fmt: skip
 

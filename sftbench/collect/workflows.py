@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['step_name', 'Stage', 'stages_of', 'Workflow', 'workflows_of', 'workflows']
 
-# %% ../../nbs/10_collect/workflows.ipynb #5724916f
+# %% ../../nbs/10_collect/workflows.ipynb #24947668
 import statistics
 from collections.abc import Iterable, Iterator
 
@@ -21,7 +21,7 @@ from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key
 from ..core.turns import as_text
 
-# %% ../../nbs/10_collect/workflows.ipynb #39667463
+# %% ../../nbs/10_collect/workflows.ipynb #a3a2e063
 _WITH_VERBS = {
     "git",
     "docker",
@@ -84,7 +84,7 @@ def stages_of(
             found.append(Stage(name, [step]))
     return found
 
-# %% ../../nbs/10_collect/workflows.ipynb #25631a64
+# %% ../../nbs/10_collect/workflows.ipynb #f78ad3b0
 class Workflow(msgspec.Struct):
     "A sequence that sessions share."
 
@@ -133,7 +133,7 @@ def workflows_of(
         _inside(flow.names, other.names) and len(other.runs) == len(flow.runs) for other in good)]  # fmt: skip
     return sorted(kept, key=lambda flow: (-len(flow.runs), -len(flow.names), flow.names))
 
-# %% ../../nbs/10_collect/workflows.ipynb #8241e372
+# %% ../../nbs/10_collect/workflows.ipynb #b4477fdb
 def _usual(seconds: list[float]) -> str:
     "How long a stage usually takes."
     if not seconds:
@@ -195,7 +195,7 @@ def _template(flow: Workflow) -> Sample:
         meta={"task": "template", "sessions": [one.session for one, _ in flow.runs], "rate": round(flow.rate, 3)},
     )  # fmt: skip
 
-# %% ../../nbs/10_collect/workflows.ipynb #42a482d7
+# %% ../../nbs/10_collect/workflows.ipynb #6232d9ea
 def _plan_steps(stream: Stream) -> list[Operation]:
     "The steps for the first request, failed ones and repetitions left out."
     steps = [step for step in stream.operations if step.turn == 1 and step.ok is not False]
@@ -256,7 +256,7 @@ def _plan(stream: Stream) -> Sample:
         domain="operations", source_type="plan", created_at=stream.time, meta={"task": "plan", "operations": len(steps)},
     )  # fmt: skip
 
-# %% ../../nbs/10_collect/workflows.ipynb #8a39c9e7
+# %% ../../nbs/10_collect/workflows.ipynb #b12dedc1
 @source(domain="operations")
 def workflows(
     *,
