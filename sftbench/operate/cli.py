@@ -19,6 +19,7 @@ from ..core.registry import component, components
 from ..core.system import Problem, lazy
 from .cleaning_commands import audit, repair, scrub_command, verify_split
 from .commands import source_command, verb_command
+from .source_commands import manifest, verify_docs, verify_manifest
 
 # %% ../../nbs/90_operate/cli.ipynb #6f4f1b64
 _Outputs = Annotated[Path, typer.Option("--outputs", help="folder of runs")]
@@ -263,7 +264,7 @@ def _options(
 def build_app() -> typer.Typer:
     "The command line, from the index."
     app = typer.Typer(name="sftbench", no_args_is_help=True, rich_markup_mode=None, add_completion=False,
-                      pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})  # fmt: skip
+                      pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})  # fmt: skip
     app.callback()(_options)
     for function in (
         run,
@@ -277,6 +278,9 @@ def build_app() -> typer.Typer:
         archive,
         repair,
         verify_split,
+        verify_docs,
+        manifest,
+        verify_manifest,
         doctor,
     ):
         app.command(function.__name__.replace("_", "-"))(function)
