@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-WORDS = ("anchor basalt cobble dune ember fjord gravel hollow inlet jetty kelp lagoon marsh narrows osprey pebble quartz reef "
-         "shoal tarn upland vale weir yarrow zephyr beacon cairn delta estuary floe glacier heron islet juniper knoll ledge").split()  # fmt: skip
+WORDS = ["anchor", "basalt", "cobble", "dune", "ember", "fjord", "gravel", "hollow", "inlet", "jetty", "kelp", "lagoon", "marsh", "narrows", "osprey", "pebble", "quartz", "reef", "shoal", "tarn", "upland", "vale", "weir", "yarrow", "zephyr", "beacon", "cairn", "delta", "estuary", "floe", "glacier", "heron", "islet", "juniper", "knoll", "ledge"]  # fmt: skip
 
 
 @dataclass
@@ -46,7 +45,13 @@ def run(line: str, ok: bool | None, output: str = "", **more: Any) -> Step:
 
 def edit(path: str, old: str, new: str, ok: bool = True, output: str = "", **more: Any) -> Step:
     given = {"file_path": f"/w/shop/{path}", "old_string": old, "new_string": new}
-    return Step("Edit", given, ok, output or ("The file was updated." if ok else "String to replace not found in file."), **more)
+    return Step(
+        "Edit",
+        given,
+        ok,
+        output or ("The file was updated." if ok else "String to replace not found in file."),
+        **more,
+    )
 
 
 def look(path: str) -> Step:
@@ -60,7 +65,11 @@ def _tests(name: str, error: str = "KeyError") -> str:
 def edited(r: random.Random, k: str) -> Thread:
     "Tests fail, the file that they name is edited, they pass."
     test = f"pytest -q tests/test_{k}.py"
-    tries = [step for n in range(r.randint(0, 2)) for step in (edit(f"src/{k}.py", f"a{n}", f"b{n}"), run(test, False, _tests(k)))]
+    tries = [
+        step
+        for n in range(r.randint(0, 2))
+        for step in (edit(f"src/{k}.py", f"a{n}", f"b{n}"), run(test, False, _tests(k)))
+    ]
     pipe = " 2>&1 | tail -2" if r.random() < 0.3 else ""
     return Thread("edited", [[run(test, False, _tests(k))], [look(f"src/{k}.py")], *([s] for s in tries),
                              [edit(f"src/{k}.py", f"return {k}[i]", f"return {k}.get(i)", mends=True)],
@@ -96,40 +105,75 @@ def other_call(r: random.Random, k: str) -> Thread:
         (f"make ship-{k}", f"TOKEN=abc make ship-{k}"), (f"scp {k}.tar w1:/srv", f"scp -P 2222 {k}.tar w1:/srv"),
         (f"./bin/{k} sync", f"export {k.upper()}_HOME=/srv; ./bin/{k} sync"), (f"curl https://{k}.example/x", f"curl --retries 3 https://{k}.example/x"),
     ])  # fmt: skip
-    return Thread("other_call", [[run(failed, False, f"Error: {k} is not configured")], [run(works, True, "ok")]], [(0, "recovered")])
+    return Thread(
+        "other_call",
+        [[run(failed, False, f"Error: {k} is not configured")], [run(works, True, "ok")]],
+        [(0, "recovered")],
+    )
 
 
 def retried(r: random.Random, k: str) -> Thread:
     "A limit that passes by itself, whatever else is done meanwhile."
-    error, line = r.choice([("429 Too Many Requests", f"docker push reg.example/{k}"), ("curl: (28) Operation timed out", f"curl -O https://{k}.example/a")])
+    error, line = r.choice(
+        [
+            ("429 Too Many Requests", f"docker push reg.example/{k}"),
+            ("curl: (28) Operation timed out", f"curl -O https://{k}.example/a"),
+        ]
+    )
     more = [[run(line, False, error)] for _ in range(r.randint(0, 2))]
-    return Thread("retried", [[run(line, False, error)], *more, [run("sleep 30", True)], [run(line, True, "pushed")]], [(0, "retried")])
+    return Thread(
+        "retried",
+        [[run(line, False, error)], *more, [run("sleep 30", True)], [run(line, True, "pushed")]],
+        [(0, "retried")],
+    )
 
 
 def flaky(r: random.Random, k: str) -> Thread:
     "It fails and passes with nothing changed; what is done to others changes nothing for it."
     line = f"npx playwright test e2e/{k}.spec.ts"
-    fail, good = (lambda: run(line, False, f"Error: {k} is not visible\n1 failed")), (lambda: run(line, True, "1 passed"))
+    fail, good = (
+        (lambda: run(line, False, f"Error: {k} is not visible\n1 failed")),
+        (lambda: run(line, True, "1 passed")),
+    )
     kind = r.randrange(4)
     if kind == 0:  # seen at once
         return Thread("flaky", [[fail(), look(f"e2e/{k}.spec.ts"), good()]], [(0, "flaky")])
     if kind == 1:  # it passes, fails, and passes after somebody else's edit
         return Thread("flaky", [[good(), fail()], [look("README.md")], [good()]], [(1, "flaky")], (1, 3))
     if kind == 2:  # seen at its second failure only
-        return Thread("flaky", [[fail()], [look("README.md")], [good()], [fail(), good()]], [(0, "flaky"), (3, "flaky")])
+        return Thread(
+            "flaky", [[fail()], [look("README.md")], [good()], [fail(), good()]], [(0, "flaky"), (3, "flaky")]
+        )
     return Thread("flaky", [[fail()], [look("README.md")], [good()]], [(0, "flaky")], (0, 2))
 
 
 def elsewhere(r: random.Random, k: str) -> Thread:
     "One target fails, another one passes."
     failed, passed = r.choice([
-        (f"pytest -q tests/test_{k}.py", f"pytest -q tests/test_{k}_api.py"), (f"cd services/{k} && npm test", f"cd services/{k}-web && npm test"),
+        (f"pytest -q tests/test_{k}.py", f"pytest -q tests/test_{k}_api.py"), (f"(cd services/{k} && npm test)", f"(cd services/{k}-web && npm test)"),
         (f"kubectl apply -f {k}.yaml --context=live", f"kubectl apply -f {k}.yaml --context=trial"), (f"STAGE=live make ship-{k}", f"STAGE=trial make ship-{k}"),
         (f"make {k}", f"make {k}-docs"), (f"docker build -t {k} api", f"docker build -t {k} web"), (f"terraform apply --target={k}", f"terraform apply --target={k}_2"),
         (f"python - <<'X'\nimport {k}\n{k}.migrate(all=True)\nX", "python - <<'X'\nprint(sum(range(10)))\nprint('bye')\nX"),
         (f"ssh {k}-1 uptime", f"ssh {k}-2 uptime"), (f"cargo test -p {k}", f"cargo test -p {k}-cli"),
     ])  # fmt: skip
-    return Thread("elsewhere", [[run(failed, False, _tests(k))], [edit(f"src/{k}.py", "a", "b")], [run(passed, True, "3 passed")]], [(0, "open")])
+    return Thread(
+        "elsewhere",
+        [
+            [run(failed, False, _tests(k))],
+            [edit(f"src/{k}.py", "a", "b")],
+            [run(passed, True, "3 passed", free=True)],
+        ],
+        [(0, "open")],
+    )
+
+
+def in_folder(r: random.Random, k: str) -> Thread:
+    "The shell stays in a folder; the same words in another folder are another thing."
+    good = r.random() < 0.5
+    back = [] if good else [run(f"cd ../{k}-web", True)]
+    steps = [run(f"cd web/{k}", True), run("npm test", False, f"Error: {k} is not exported"), edit(f"web/{k}/{k}.ts", "a", "b", mends=good), *back,
+             run("npm test", True, "3 passed"), run("cd /w/shop", True)]  # fmt: skip
+    return Thread("in_folder", [steps], [(1, "recovered" if good else "open")])
 
 
 def regression(r: random.Random, k: str) -> Thread:
@@ -149,7 +193,11 @@ def never(r: random.Random, k: str) -> Thread:
         [run(test, None, "", answered=False)], [run(f"{test} | tail -1", False, "1 failed in 0.3s")], [run(f"echo {test} passed", True, "passed")],
         [run(f"git commit -am 'Mend {k}'", True, "1 file changed")],
     ])  # fmt: skip
-    return Thread("never", [[run(test, False, _tests(k))], [edit(f"src/{k}.py", "a", "b")], *([one] for one in after)], [(0, "open")])
+    return Thread(
+        "never",
+        [[run(test, False, _tests(k))], [edit(f"src/{k}.py", "a", "b")], *([one] for one in after)],
+        [(0, "open")],
+    )
 
 
 def edit_again(r: random.Random, k: str) -> Thread:
@@ -158,7 +206,7 @@ def edit_again(r: random.Random, k: str) -> Thread:
     wanted = f"def {k}(item, count=1):\n    return stock[item] * count"
     new = wanted + "  # whole boxes" if good else f"import logging\n\nlog = logging.getLogger({k!r})"
     return Thread("edit_again", [[edit(f"src/{k}.py", "def  x", wanted, ok=False)], [look(f"src/{k}.py")],
-                                 [edit(f"src/{k}.py", "def x", new)]], [(0, "recovered" if good else "open")])  # fmt: skip
+                                 [edit(f"src/{k}.py", "def x", new, free=True)]], [(0, "recovered" if good else "open")])  # fmt: skip
 
 
 def delegated(r: random.Random, k: str) -> Thread:
@@ -172,7 +220,7 @@ def delegated(r: random.Random, k: str) -> Thread:
 
 
 KINDS: list[Callable[[random.Random, str], Thread]] = [
-    edited, edited, slow, commanded, other_call, retried, flaky, elsewhere, elsewhere, regression, never, edit_again, delegated]  # fmt: skip
+    edited, edited, slow, commanded, other_call, retried, flaky, elsewhere, elsewhere, in_folder, regression, never, edit_again, delegated]  # fmt: skip
 
 
 def woven(r: random.Random, threads: list[Thread]) -> Iterator[Step]:
@@ -181,7 +229,11 @@ def woven(r: random.Random, threads: list[Thread]) -> Iterator[Step]:
     done = dict.fromkeys(todo, 0)
     while any(todo.values()):
         inside = [n for n, t in enumerate(threads) if t.doubtful and t.doubtful[0] < done[n] <= t.doubtful[1]]
-        ready = [n for n, blocks in todo.items() if blocks and not (inside and any(step.free for step in blocks[0]))]
+        ready = [
+            n
+            for n, blocks in todo.items()
+            if blocks and not (inside and any(step.free for step in blocks[0]))
+        ]
         n = r.choice(ready or inside)
         block = todo[n].pop(0)
         done[n] += len(block)
@@ -190,16 +242,17 @@ def woven(r: random.Random, threads: list[Thread]) -> Iterator[Step]:
 
 @dataclass
 class Made:
-    "A session with its truth: id of the first failure of each episode -> ending, ids of what mended it, what it was about."
+    "A session with its truth: id of the first failure of each episode -> ending, ids of what mended it, kind of thread, name of its target."
 
     steps: list[Step]
-    truth: dict[str, tuple[str, set[str], str]]
+    truth: dict[str, tuple[str, set[str], str, str]]
+    names: list[str]  # of its targets
 
 
 def session(seed: int, count: int = 8) -> Made:
     "A session of several threads at once."
     r = random.Random(seed)
-    names = r.sample(WORDS, count)
+    names = [f"{word}_{seed}" for word in r.sample(WORDS, count)]  # of this session alone
     threads = [r.choice(KINDS)(r, name) for name in names]
     steps = list(woven(r, threads))
     for number, step in enumerate(steps):
@@ -207,26 +260,42 @@ def session(seed: int, count: int = 8) -> Made:
         for place, one in enumerate(step.inner):
             one.id = f"{step.id}_{place}"
     truth = {}
-    for thread in threads:
+    for thread, name in zip(threads, names, strict=True):
         mine = thread.steps()
         mended = {one.id for step in mine for one in (step, *step.inner) if one.mends}
-        truth |= {mine[first].id: (ending, mended if ending == "recovered" else set(), thread.name) for first, ending in thread.truth}
-    return Made(steps, truth)
+        truth |= {
+            mine[first].id: (ending, mended if ending == "recovered" else set(), thread.name, name)
+            for first, ending in thread.truth
+        }
+    return Made(steps, truth, names)
 
 
 def _chain(steps: list[Step], name: str, r: random.Random, agent: str = "") -> list[dict[str, Any]]:
     "Steps as the records of Claude Code, some calls in parallel and their results in any order."
-    said: list[dict[str, Any]] = [{"type": "user", "message": {"role": "user", "content": f"Work on {name}."}}]
+    said: list[dict[str, Any]] = [
+        {"type": "user", "message": {"role": "user", "content": f"Work on {name}."}}
+    ]
     while steps:
         now, steps = steps[: (size := r.choice([1, 1, 1, 2, 3]))], steps[size:]
         calls = [{"type": "tool_use", "id": one.id, "name": one.tool, "input": one.arguments} for one in now]
-        said.append({"type": "assistant", "message": {"id": f"m-{name}-{len(said)}", "role": "assistant", "content": calls}})
+        said.append(
+            {
+                "type": "assistant",
+                "message": {"id": f"m-{name}-{len(said)}", "role": "assistant", "content": calls},
+            }
+        )
         for one in r.sample(now, len(now)):
             if one.answered:
                 block = {"type": "tool_result", "tool_use_id": one.id, "content": one.output}
-                block |= {"is_error": True} if one.ok is False and "|" not in one.arguments.get("command", "") or one.denied else {}
+                block |= (
+                    {"is_error": True}
+                    if (one.ok is False and "|" not in one.arguments.get("command", "")) or one.denied
+                    else {}
+                )
                 told: dict[str, Any] = {"type": "user", "message": {"role": "user", "content": [block]}}
-                told |= {"toolUseResult": {"agentId": f"a{one.id[6:].replace('_', 'x')}"}} if one.inner else {}
+                told |= (
+                    {"toolUseResult": {"agentId": f"a{one.id[6:].replace('_', 'x')}"}} if one.inner else {}
+                )
                 said.append(told)
     for number, one in enumerate(said):
         one |= {"uuid": f"{name}-{number}", "parentUuid": f"{name}-{number - 1}" if number else None, "sessionId": name.split("/")[0],
@@ -240,9 +309,13 @@ def write_session(folder: Path, made: Made, name: str, seed: int) -> None:
     r = random.Random(seed)
     project = folder / "-w-shop"
     (project / name / "subagents").mkdir(parents=True, exist_ok=True)
-    (project / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in _chain(made.steps, name, r)))
+    (project / f"{name}.jsonl").write_text(
+        "".join(json.dumps(one) + "\n" for one in _chain(made.steps, name, r))
+    )
     for step in (one for one in made.steps if one.inner):
         agent = f"a{step.id[6:].replace('_', 'x')}"
         rows = _chain(step.inner, f"{name}/{agent}", r, agent)
         rows[0]["message"]["content"] = step.arguments["prompt"]
-        (project / name / "subagents" / f"agent-{agent}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+        (project / name / "subagents" / f"agent-{agent}.jsonl").write_text(
+            "".join(json.dumps(one) + "\n" for one in rows)
+        )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sftbench.collect.assembly_math import evaluate, place_of, rom_offset
+from sftbench.collect.assembly_math import evaluate
+from sftbench.collect.assembly_places import place_of, rom_offset
 from sftbench.collect.assembly_project import assembly_project
 from sftbench.collect.assembly_walk import walk_through
 from sftbench.collect.capture import capture
@@ -93,7 +94,7 @@ def test_every_label_and_patch_lies_where_it_was_counted_by_hand(hack):
     found = {}
     for sample in hack:
         place = re.search(
-            r"(?:lies at|address to) (\$\w+) in the ROM.*byte (\$\w+) of the file", answer(sample)
+            r"(?:lies at|At) (\$\w+) in the ROM.*offset (\$\w+) of a file", answer(sample)
         )
         if place:
             name = sample.meta["name"].rpartition(" ")[0].removesuffix(" patch").removesuffix(" table")
@@ -564,5 +565,6 @@ Spend:
     (tmp_path / "a.asm").write_text(code)
     samples, _ = read(assembly_project, path=[str(tmp_path)])
     told = next(answer(s) for s in samples if s.meta["name"] == "Spend explain")
-    assert "It reads `Save` ($7EF36E), $7E0303.\nIt writes `Save` ($7EF36E), $210E." in told
+    assert "It reads `Save` ($7EF36E) and $7E0303.\nIt writes `Save` ($7EF36E) and $210E (BG1VOFS)." in told
+    assert "It calls $1DF65D.\nWhen `$0303` equals `!Power`, it goes to the next `+`." in told
     assert not any("!Power` is" in answer(s) for s in samples)

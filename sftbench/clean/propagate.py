@@ -15,8 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-
-from .findings import present, trigrams
+from .keywords import present, trigrams
 
 # %% ../../nbs/20_clean/propagate.ipynb #859f748a
 def base64_cores(

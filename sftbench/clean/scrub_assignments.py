@@ -15,12 +15,14 @@ from .judge import plausible, secret_name, shape
 # %% ../../nbs/20_clean/scrub_assignments.ipynb #801d67e2
 _SPOT = re.compile(  # where a name that says secret may end and a value begin, in lower case
     r"(?:pass|pw|psk|secret|token|key|kennwort|senha|contrase|credential|auth|bearer|connection|salt|mdp|webhook|totp|otp"
-    r"|mnemonic|clave)[\w-]{0,40}\\{0,3}[\"'\]]{0,2}(?:\s{0,20}|\sstring\s)[:=?\"'<]"
+    r"|mnemonic|clave)[\w-]{0,40}\\{0,3}[\"'\]]{0,2}(?:\s{0,20}|\s(?:as )?string\s)[:=?\"'<]"
 )
 _NAME_START = re.compile(r"(?<![\w$.-])[\w.-]{1,48}\Z")
 _ASSIGN = re.compile(
-    r"(?P<name>[\w.-]{1,90})\\{0,3}[\"'\]]{0,2}(?::\s{0,2}[\w\[\]| .]{1,24}?(?=\s=)|\s+(?:string|String|str)(?=\s=))?"
-    r"(?P<sep>[ \t]{0,20}(?:=>|:=|\?=|==?|:|<-)[ \t]{0,20}|[ \t]+(?=[\"']))(?:[fbruN]{1,2}(?=[\"']))?"
+    r"(?P<name>[\w.-]{1,90})\\{0,3}[\"'\]]{0,2}(?::\s{0,2}[\w\[\]| .&'<>?]{1,24}?(?=\s=)|\s+(?:As\s)?(?:string|String|str)(?=\s=))?"
+    r"(?P<sep>[ \t]{0,20}(?:=>|:=|\?=|==?|:|<-)[ \t]{0,20}|[ \t]+(?=[\"']))(?:[fbruN@]{1,2}(?=[\"'])|(?:new )?(?:[\w.()]{1,40}\.)?"
+    r"(?:\[\]byte|from|bytes|bytearray|String|Some|Get[Bb]ytes|encode|b64decode|fromhex|unhexlify|Secret(?:Str|String)?|base64_decode|atob|DecodeString"
+    r"|parse)\((?:[fbruN@](?=[\"']))?)?"
     r"(?:\\{0,3}\"(?P<double>[^\"\n\\]{4,400})|\\{0,3}'(?P<single>[^'\n\\]{4,400})|`(?P<tick>[^`\n\\]{4,400})`"
     r"|(?P<bare>[^\s\"'`<>\\,;&|][^\s\"'`<>\\;&|]{3,400}))"
 )

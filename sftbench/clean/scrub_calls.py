@@ -9,12 +9,16 @@ __all__ = ['find_calls', 'find_sql', 'find_code']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, Keywords, is_placeholder, spots
-from .judge import secret_name, shape
+from .findings import Finding, is_placeholder
+from .judge import is_passphrase, secret_name, shape
+from .keywords import Keywords, spots
 
 # %% ../../nbs/20_clean/scrub_calls.ipynb #bebad990
 _PLACES = """
 0 Wallet Fernet set_password setPassword make_password check_password hashpw password_hash hash_password deriveKey SecretKeySpec
+0 AES.new DES.new DES3.new ARC4.new Blowfish.new ChaCha20.new hmac.new aes.NewCipher des.NewCipher IvParameterSpec PBEKeySpec SecretBox
+2 AES.new DES.new DES3.new Blowfish.new hash_hmac openssl_encrypt openssl_decrypt
+1 createCipheriv createDecipheriv createCipher hmac.New hexdigest AES.encrypt AES.decrypt HmacSHA256 HmacSHA1 WiFi.begin
 1 login auth HTTPBasicAuth HTTPDigestAuth BasicAuth basicAuth basic_auth SetBasicAuth withBasicAuth authenticate NetworkCredential
 1 UsernamePasswordCredentials UsernamePasswordAuthenticationToken PasswordAuthentication changeUserPassword changePassword
 1 PSCredential sign encode verify decode createHmac PlainCredentials signInWithEmailAndPassword createUserWithEmailAndPassword
@@ -40,10 +44,10 @@ _SAYS = re.compile(
 )
 _CALLS = Keywords(name.lower() for name in _SPOTS)
 _CALL = re.compile(
-    rf"(?P<name>{'|'.join(sorted(_SPOTS, key=len, reverse=True))})(?:\]::new|::new)?\s?(?:\(|=\s?\()"
+    rf"(?P<name>{'|'.join(map(re.escape, sorted(_SPOTS, key=len, reverse=True)))})(?:\]::new|::new)?\s?(?:\(|=\s?\()"
 )
 _ARGUMENT = re.compile(
-    r"\s{0,20}(?:[bfruN]?\\{0,3}\"(?P<double>[^\"\\\n]*)\\{0,3}\"|[bfruN]?\\{0,3}'(?P<single>[^'\\\n]*)\\{0,3}'"
+    r"\s{0,20}(?:(?:(?:new )?[\w.\[\]]{1,40}\()?[bfruN@]?\\{0,3}(?:\"(?P<double>[^\"\\\n]*)\\{0,3}\"|'(?P<single>[^'\\\n]*)\\{0,3}')(?:\)|\.\w+\([^()\n]*\)|\.\w+){0,2}"
     r"|[^,()\"'\n]*(?:\([^()\n]*\))?[^,()\"'\n]*)\s{0,20}(?P<end>[,)])"
 )
 
@@ -80,12 +84,8 @@ def find_calls(
         for place in _SPOTS[match["name"]]:
             value, start = arguments[place] if len(arguments) > place else ("", 0)
             digits = any(map(str.isdigit, value)) or (match["name"] not in _NAMED and len(value) >= 8)
-            if (
-                len(value) >= 5
-                and digits
-                and shape(value) in ("mixed", "name", "word")
-                and not _SAYS.search(value)
-            ):
+            literal = digits and shape(value) in ("mixed", "name", "word") and not _SAYS.search(value)
+            if len(value) >= 5 and (literal or is_passphrase(value)):
                 yield Finding(start, start + len(value), "PASSWORD", "structure")
 
 # %% ../../nbs/20_clean/scrub_calls.ipynb #d815c4f2

@@ -9,11 +9,12 @@ __all__ = ['find_codes']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, Keywords, is_placeholder, spots
+from .findings import Finding, is_placeholder
+from .keywords import Keywords, spots
 
 # %% ../../nbs/20_clean/scrub_codes.ipynb #8b849a98
 _CODE = re.compile(
-    r"(?i)(?:pin(?: code| number)?|otp|passcode|(?:2fa|mfa|verification|security|login|door|access|auth\w*|confirmation|one-time|sms|gate|unlock) ?code)\b"
+    r"(?i)(?:pin(?: code| number)?|otp|passcode|one-time (?:password|passcode|pin)|(?:2fa|mfa|verification|security|login|door|access|auth\w*|confirmation|one-time|sms|gate|unlock) ?code)\b"
     r"(?:\s(?:for|of)\s[\w ]{1,24}?)?(?:\s?[:=]|\sis|\swas)?(?:\snow)?:?\s[`\"'*]{0,2}(?P<value>(?!1234\b|0000\b|123456\b)\d{4,8}|\d{3}[ -]\d{3})(?![\w.:/-]\w|\w)"
 )
 _GROUPS = re.compile(

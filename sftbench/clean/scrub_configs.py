@@ -10,17 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sftbench.clean.findings import (
-    Finding,
-    Keywords,
-    Rule,
-    Rules,
-    apply_rules,
-    entropy,
-    is_placeholder,
-    spots,
-)
+from .findings import Finding, entropy, is_placeholder
 from .judge import secret_name, shape
+from .keywords import Keywords, spots
+from .scrub_forms import find_forms
 
 # %% ../../nbs/20_clean/scrub_configs.ipynb #3edaef5b
 _BEGIN = re.compile(  # a line's beginning: quotes, the name of a file, a number, a prompt, signs of diffs, words of a directive
@@ -51,12 +44,12 @@ SECRET wpa-psk,wpa2-psk wpa2?-psk\s+(?:ascii|hex)(?:\s+\d)?\s+@
 PASSWORD neighbor neighbor\s+\S+\s+password(?:\s+\d)?\s+@
 PASSWORD plain-text-password,encrypted-password (?:plain-text-password-value|plain-text-password|encrypted-password)\s+@
 ~PASSWORD set\x20password,set\x20passwd set\s+passw(?:or)?d\s+(?:enc\s+)?@
+PASSWORD set\x20psksecret,set\x20auth-p,set\x20priv-p,set\x20passphrase set\s+(?:psksecret|auth-pwd|priv-pwd|passphrase)\s+(?:enc\s+)?@
 PASSWORD requirepass,masterauth,rootpw,bindpw (?:requirepass|masterauth|rootpw|bindpw)\s+@
 PASSWORD login\x20 login\s+\S+\s+password\s+@
 PASSWORD on\x20> (?:setuser|user)\s+\S+\s+(?:on|off)[^\n]{0,40}?\s>@
 ~PASSWORD auth\x20 auth(?:\s+[\w-]+)?\s+@!
 PASSWORD set-initial-password set-initial-password\s+@
-PASSWORD :\x20psk,:\x20eap,:\x20xauth :\s+(?:psk|eap|xauth|ntlm)\s+\\?["']@
 ~PASSWORD option option\s+(?:key|password|psk|secret|wpa_passphrase)\s+\\?['"]@
 ~PASSWORD password password\s+\w{3,30}\s=\s@!
 ~PASSWORD :*:,:54,:64,:50 :(?:[56][04]\d\d|\*):[\w*-]{1,40}:[\w*.-]{1,40}:(?P<value>[^\s:"'\\]{4,100})!
@@ -213,21 +206,6 @@ def find_manifests(
         if inside and len(value) >= 12 and entropy(value) > 2.8 and not is_placeholder(value):
             yield Finding(*match.span("value"), "SECRET", "structure")
 
-# %% ../../nbs/20_clean/scrub_configs.ipynb #fa484350
-_FORMS = Rules(
-    Rule("PASSWORD", words, re.compile(pattern), "structure", 1.5)
-    for words, pattern in (
-        (("wifi:",), r"(?i)\bWIFI:(?:[TSH]:[^;\n]*;)*P:(?P<value>[^;\n]{4,63});"),
-        (("@tcp(", "@unix("), r"[\w.-]{1,40}:(?P<value>[^\s\"'`]{3,100})@(?:tcp|unix)\("),
-        (("@//",), r"\b\w{1,30}/(?P<value>[^\s/\"']{4,60})@//[\w.-]+"),
-        (("jdbc:oracle",), r"(?i)jdbc:oracle:\w+:\w{1,30}/(?P<value>[^\s@\"']{4,60})@"),
-        (("::add-mask::",), r"::add-mask::(?P<value>\S{4,})"),
-        (("github-oauth",), r"github-oauth\\?\"[^}\n]{0,80}:\s*\\?\"(?P<value>\w{40,100})"),
-        (("open -u", "user "), r"\b(?:open|user)\s+(?:-u\s+)?[\w.@-]+,(?P<value>[^\s\"'\\]{4,80})"),
-        (("endpoint=",), r"(?i);Secret=(?P<value>[A-Za-z0-9+/=]{40,})"),
-    )
-)
-
 # %% ../../nbs/20_clean/scrub_configs.ipynb #6e1be3b2
 def find_configs(
     text: str,  # a decoded text
@@ -237,4 +215,4 @@ def find_configs(
     yield from find_lines(text, lowered)
     yield from find_setters(text, lowered)
     yield from find_manifests(text, lowered)
-    yield from apply_rules(_FORMS, text, lowered)
+    yield from find_forms(text, lowered)

@@ -9,7 +9,9 @@ __all__ = ['NOBODYS_HOST', 'PROMPT', 'AFTER_SSH', 'is_nobodys', 'find_hosts']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, Keywords
+from .keywords import Keywords
+
+from .findings import Finding
 from .shapes import shape_of, spots
 
 # %% ../../nbs/20_clean/scrub_hosts.ipynb #c0d2d692

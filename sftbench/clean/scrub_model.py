@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from .findings import Finding, Keywords, is_placeholder
+from .keywords import Keywords
+
+from .findings import Finding, is_placeholder
 from ..core.system import lazy
 
 # %% ../../nbs/20_clean/scrub_model.ipynb #6e849151

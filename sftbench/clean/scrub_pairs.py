@@ -9,8 +9,9 @@ __all__ = ['find_markup', 'find_objects', 'find_fallbacks', 'find_pairs']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, Keywords, spots
+from .findings import Finding
 from .judge import plausible, secret_name, shape
+from .keywords import Keywords, spots
 
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #bf600273
 _ELEMENT = re.compile(
@@ -74,12 +75,13 @@ def find_objects(
 
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #00c69ff0
 _FALLBACK = re.compile(
-    r"(?:[\"'](?P<name>[\w.#=\[\] -]{3,60})\\{0,3}[\"']|env\.(?P<env>\w{3,60}))[\])]{0,2}\s{0,4}"
-    r"(?:,|\bor\b|\|\||\?\?|\?:|\.send_keys\()\s{0,4}(?:[\w.]{1,30}\s?=\s?[\w.]{1,30}\s?,\s{0,4}){0,4}(?:default\s?=\s?)?"
-    r"[bfru]?\\{0,3}[\"'](?P<value>[^\"'\n\\]{4,200})\\{0,3}[\"']"
+    r"(?i)(?:[\"'](?P<name>[\w.#=\[\] -]{3,60})\\{0,3}[\"']|env\.(?P<env>\w{3,60}))[\])\"']{0,4}\s{0,4}"
+    r"(?:,|\bor\b|\|\||\?\?|\?:|\.(?:send_?keys|type|fill|set_?value|set|val|press_?sequentially|input)\()\s{0,4}(?:[\w.]{1,30}\s?=\s?[\w.]{1,30}\s?,\s{0,4}){0,4}(?:default\s?=\s?)?"
+    r"[bfru]?\\{0,3}[\"'](?:\\{1,3}\")?(?P<value>[^\"'\n\\]{4,200})\\{0,3}[\"']"
 )
 _SETS = re.compile(
-    r"(?:define|env|getenv|setdefault|setproperty|environ\.get|default\s?=\s?|\bor\b|\|\||\?\?)", re.I
+    r"(?:define|env|getenv|setdefault|setproperty|environ\.get|default\s?=\s?|\bor\b|\|\||\?\?|\bput\(|setitem\(|\.(?:send_?keys|type|fill|set_?value)\()",
+    re.I,
 )
 
 

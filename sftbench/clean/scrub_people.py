@@ -9,7 +9,9 @@ __all__ = ['NOBODYS_HOME', 'is_person', 'find_people', 'Names']
 import re
 from collections.abc import Iterable, Iterator
 
-from .findings import Finding, Keywords
+from .keywords import Keywords
+
+from .findings import Finding
 from .scrub_hosts import AFTER_SSH, PROMPT
 from .shapes import shape_of, spots
 

@@ -13,6 +13,7 @@ from .findings import Finding
 from .scrub_addresses import KeepIps, find_addresses
 from .scrub_contacts import find_email, find_phones
 from .scrub_hosts import find_hosts, is_nobodys
+from .scrub_numbers import find_numbers
 from .scrub_people import NOBODYS_HOME, find_people, is_person
 from .scrub_places import find_coordinates, find_degree
 
@@ -26,6 +27,7 @@ def find_personal(
     "Personal data of every kind."
     yield from find_email(text, lowered)
     yield from find_phones(text, lowered)
+    yield from find_numbers(text, lowered)
     yield from find_addresses(text, lowered, keep_ips)
     yield from find_people(text, lowered)
     yield from find_coordinates(text, lowered)
@@ -37,7 +39,16 @@ _PHONE_KEY = re.compile(r"(?i)(?:.*[_-])?(?:phone|mobile|tel|telephone|phone_?nu
 _HOST_KEYS = frozenset("hostname host_name computername computer_name machine_name".split())  # noqa: SIM905
 _USER_KEYS = frozenset("username user_name login_name logname os_user home_user".split())  # noqa: SIM905
 _PERSON_KEYS = frozenset(
-    ["author", "author_name", "committer", "committer_name", "full_name", "fullname", "real_name", "display_name"]
+    [
+        "author",
+        "author_name",
+        "committer",
+        "committer_name",
+        "full_name",
+        "fullname",
+        "real_name",
+        "display_name",
+    ]
 )
 
 

@@ -9,8 +9,8 @@ __all__ = ['find_piped']
 import re
 from collections.abc import Iterator
 
-from .findings import Keywords
 from .judge import secret_name, shape
+from .keywords import Keywords
 from .shell_words import Word, command_words
 
 # %% ../../nbs/20_clean/scrub_pipes.ipynb #da47853c
@@ -93,7 +93,7 @@ _MARKED = tuple(
             r"\b(?:secretsdump|psexec|wmiexec|smbexec|atexec|dcomexec|GetUserSPNs|GetNPUsers|GetTGT|getTGT|getST|mssqlclient|smbclient|lookupsid)"
             r"(?:\.py)?\\?['\"]?,?\s+(?:-\S+\s+)*\\?['\"]?(?:[\w.-]+/)?[\w.$-]+:(?P<value>[^\s'\"\\]{3,80}?)(?=@[\w.-]+|\\?['\"]?(?:\s|$|,))",
         ),
-        (("net use",), r"(?i)\bnet\s+use\s[^\n]*?/user:\S+\s+\\?['\"]?(?P<value>[^\s/'\"\\]{4,})"),
+        (("net use",), r"(?i)\bnet\s+use\s[^\n]*?/user:\S+[ \t]+\\?['\"]?(?P<value>[^\s/'\"\\]{4,})"),
         (
             ("net use",),
             r"(?i)\bnet\s+use\s+(?:\w:\s+)?\\\\\S+\s+\\?['\"]?(?P<value>[^\s/'\"\\]{4,})\\?['\"]?\s+/user:",

@@ -9,8 +9,9 @@ __all__ = ['looks_random', 'find_prose']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, Keywords, is_placeholder, spots
-from .judge import shape
+from .findings import Finding, is_placeholder
+from .judge import is_passphrase, shape
+from .keywords import Keywords, spots
 from .scrub_codes import find_codes
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #b139ba6f
@@ -43,7 +44,7 @@ _STRONG = (
 )
 _WEAK = (
     r"key\b(?=\W)(?:(?<=secret.key)|(?<=private.key)|(?<=encryption.key)|(?<=signing.key)|(?<=api.key)|(?<=access.key)|(?<=license.key)"
-    r"|(?<=my.key)|(?<=this.key)|(?<=new.key)|(?<=the.key))|token\b|secret\b|community(?: string)?\b"
+    r"|(?<=my.key)|(?<=this.key)|(?<=new.key)|(?<=the.key)|(?<=ai.key)|(?<=live.key)|(?<=test.key))|token\b|secret\b|community(?: string)?\b"
 )
 _NOUN = re.compile(rf"(?i)(?:(?P<strong>{_STRONG})|(?P<weak>{_WEAK}))")
 _NOUN_STARTS = """
@@ -52,10 +53,10 @@ _NOUN_STARTS = """
 """
 _NOUNS = Keywords(_NOUN_STARTS.split())
 _TELLS = re.compile(
-    r"(?P<link>[*_)\]]{0,2}(?:\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?"
+    r"(?P<link>[*_)\]]{0,2}(?:\sis generated for \S{1,60}?(?=:\s)|\sto proceed[^\n.:]{0,40}(?=:)|\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?"
     r"(?:\s{0,3}(?:[:=：→|]|->|=>)|\s(?:is|was|are|ist|lautet|es|est|é|è|to|je|will be|should be|set to|changed to|again|now)\b|(?:是|は|는|은|为))"
     r"(?:\s{0,2}(?:now|still|currently|again|:|just):?)?|\sот сервера(?=\s)|(?=\s))[\s*_|：]{0,5}"
-    r"(?:`(?P<tick>[^`\s]{4,128})`|[\"“'«](?P<quote>[^\"”'»\s]{4,128})[\"”'»]|(?P<bare>[^\s\"'`<>(){}]{4,200}))"
+    r"(?:`(?P<tick>[^`\n]{4,128})`|[\"“'«](?P<quote>[^\"”'»\n]{4,128})[\"”'»]|(?P<bare>[^\s\"'`<>(){}]{4,200}))"
 )
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #d798df8b
@@ -72,6 +73,10 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
     if text[match.end(group) : match.end(group) + 1] == "(":
         return
     strong, linked = bool(noun["strong"]), bool(match["link"].strip())
+    if " " in value:
+        if strong and linked and is_passphrase(value):
+            yield Finding(*match.span(group), "PASSWORD", "prose")
+        return
     before = text[max(0, noun.start() - 24) : noun.start()]
     if (not linked and before[-1:] in tuple("-_./$")) or (
         "\n" in text[noun.end() : match.start(group)] and match["link"][-1:] not in tuple(":：")
@@ -124,11 +129,29 @@ def _paired(text: str, lowered: str) -> Iterator[Finding]:
             yield from _beside(match, begin + match.start("value"), False)
 
 
+_CHANGED = re.compile(
+    rf"(?i)\w{{0,8}}\b[^\n.]{{0,40}}?\bfrom\s{_Q}(?P<old>[^\s`\"'<>]{{6,80}}?){_Q}\sto\s{_Q}(?P<new>[^\s`\"'<>]{{6,80}})"
+)
+_CHANGES = Keywords(["chang", "rotat", "reset", "switch", "updat"])
+
+
+def _changed(text: str, lowered: str) -> Iterator[Finding]:
+    "Old and new passwords: I changed it from … to …"
+    for at in spots(_CHANGES.found(lowered), lowered) if " from " in lowered and "pass" in lowered else ():
+        match = _CHANGED.match(text, at) if not at or not text[at - 1].isalnum() else None
+        if match and "pass" in lowered[max(0, at - 120) : match.end() + 120]:
+            for group in ("old", "new"):
+                value = match[group].rstrip(".,;:)*")
+                if looks_random(value, named=False):
+                    yield Finding(match.start(group), match.start(group) + len(value), "PASSWORD", "prose")
+
+
 def _beside(match: re.Match[str], start: int, named: bool) -> Iterator[Finding]:
     "The value of a match, if it looks like a password and is no part of an address."
     value = match["value"].rstrip(".,;:)*")
     joined = named or re.search(r"[a-z][A-Z]|[_!]|\w-\w+-\d", value)
-    if "//" not in match[0] and looks_random(value, bool(joined)):
+    digest = named and re.fullmatch(r"(?i)sha\d*|md5|\w*_?id", match["user"])
+    if "//" not in match[0] and not digest and looks_random(value, bool(joined)):
         yield Finding(start, start + len(value), "PASSWORD", "prose")
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #206b3cb6
@@ -143,4 +166,5 @@ def find_prose(
             noun = _NOUN.match(text, at)
             yield from _told(text, noun) if noun else ()
     yield from _paired(text, lowered)
+    yield from _changed(text, lowered)
     yield from find_codes(text, lowered)

@@ -9,8 +9,9 @@ __all__ = ['find_shell']
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, Keywords, is_placeholder, spots
+from .findings import Finding, is_placeholder
 from .judge import plausible, secret_name, shape
+from .keywords import Keywords, spots
 from .scrub_pipes import find_piped
 from .shell_table import OPTIONS, Option
 from .shell_words import Word, command_words, listed_words
@@ -97,6 +98,8 @@ def _positions(option: Option, words: list[Word]) -> Iterator[tuple[str, int]]:
     elif option.flag == "@" and plain:
         yield _part(plain[0].text, plain[0].start, "/")  # sqlplus user/password@db
     elif place and len(plain) > place and (shape(plain[place].text) != "word" or len(plain) == place + 1):
+        if re.match(r"[a-z_]+=", plain[place].text):
+            return  # vault login username=bob
         yield plain[place].text, plain[place].start  # vault login TOKEN, net user NAME PASSWORD
 
 # %% ../../nbs/20_clean/scrub_shell.ipynb #7a386264
@@ -137,7 +140,7 @@ def _secret(value: str) -> bool:
     "Whether a candidate is a literal."
     return (
         len(value) >= 3
-        and not is_placeholder(value.strip("\\\"'"))
+        and not is_placeholder(value.strip("\\\"'"), uuids=False)
         and not value.startswith(("$", "@/", "env:", "file:", "/dev/", "-", "\\$"))
         and not re.fullmatch(r"\d{1,5}:\d+", value)
     )

@@ -11,7 +11,8 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, entropy, is_placeholder, spots
+from .findings import Finding, entropy, is_placeholder
+from .keywords import spots
 
 # %% ../../nbs/20_clean/scrub_urls.ipynb #f40bd85c
 _SCHEME = re.compile(r"(?i)(?<![a-z0-9])[a-z][a-z0-9+.-]{1,20}\Z")
@@ -47,7 +48,13 @@ def _informed(match: re.Match[str]) -> Iterator[Finding]:
     start = match.start("info")
     if colon and len(password) >= 4 and not is_placeholder(password):
         yield Finding(start + len(user) + 1, match.end("info"), "PASSWORD", "structure")
-    if len(user) >= 20 and entropy(user) > 3.0 and re.search(r"\d", user) and not is_placeholder(user):
+    if (
+        len(user) >= 20
+        and "%40" not in user
+        and entropy(user) > 3.0
+        and re.search(r"\d", user)
+        and not is_placeholder(user)
+    ):
         yield Finding(start, start + len(user), "TOKEN", "structure")
 
 # %% ../../nbs/20_clean/scrub_urls.ipynb #1e6ea523
@@ -113,6 +120,8 @@ def find_headers(
     "Credentials in HTTP headers."
     if any(word in lowered for word in _HEADER_WORDS):
         for match in _HEADER.finditer(text):
+            if (match["scheme"] or "").lower() == "digest":
+                continue  # its parts are names and hashes, see _SIGNED
             if _random(match["value"]) or (match["scheme"] and not is_placeholder(match["value"])):
                 basic = (match["scheme"] or "").lower() == "basic"
                 yield Finding(*match.span("value"), "BASIC_AUTH" if basic else "TOKEN", "structure")

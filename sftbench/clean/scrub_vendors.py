@@ -19,6 +19,7 @@ _SETS = r"""["'\\]{0,2}\s{0,3}(?:=>|[=:]|\s)\s{0,3}["'\\]{0,2}"""  # written @= 
 _NEEDS = {
     "DISCORD_TOKEN": r"\.[\w-]{6}\.[\w-]{27}",
     "TWILIO_KEY": r"(?:SK|AC)[a-f0-9]{32}",
+    "TWILIO_TOKEN": r"AC[a-f0-9]{32}",
     "ASANA_TOKEN": r":[a-f0-9]{32}",
     "AIRTABLE_TOKEN": r"\.[a-f0-9]{64}",
     "RESEND_KEY": r"re_[A-Za-z0-9]{6,10}_",
@@ -132,6 +133,7 @@ WEBHOOK webhook/send qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key=(?P<value>
 TELEGRAM_TOKEN api.telegram.org api\.telegram\.org/(?:file/)?bot(?P<value>\d{8,10}:[\w-]{30,})
 TELEGRAM_TOKEN :aa \d{8,10}:AA[\w-]{32,33}(?![\w-])
 TWILIO_KEY sk,ac (?:SK|AC)[a-f0-9]{32}(?![A-Za-z0-9])
+TWILIO_TOKEN ac AC[a-f0-9]{32}["'\\]{0,2}\s{0,4}[,:]\s{0,4}["'\\]{0,2}(?P<value>[a-f0-9]{32})(?![A-Za-z0-9])
 SENDGRID_KEY sg. SG\.[\w-]{16,32}\.[\w-]{32,64}
 MAILGUN_KEY key- key-[a-f0-9]{32}(?![A-Za-z0-9])
 MAILCHIMP_KEY -us [a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])

@@ -26,12 +26,14 @@ from .leaves import change_sample
 from .scrub_assignments import find_assignments, find_by_name
 from .scrub_calls import find_code
 from .scrub_configs import find_configs
+from .scrub_crypto import find_crypto
 from .scrub_keys import find_keys, key_lines
 from .scrub_model import suspicious
 from .scrub_pairs import find_pairs
 from .scrub_personal import KeepIps, find_named, find_personal
 from .scrub_prose import find_prose
 from .scrub_shell import find_shell
+from .scrub_tables import find_tables
 from .scrub_urls import basic_password, find_urls
 from .scrub_vendors import VENDORS
 from ..core.sample import Sample
@@ -47,7 +49,7 @@ class Scope(NamedTuple):
 
 
 _FAMILIES = (
-    find_keys, find_urls, find_assignments, find_pairs, find_code, find_configs, find_shell, find_prose,
+    find_keys, find_urls, find_assignments, find_pairs, find_code, find_configs, find_shell, find_prose, find_crypto, find_tables,
 )  # fmt: skip
 
 
@@ -72,7 +74,9 @@ def find_leaf(
     return merge_findings(f for f in found if not PLACEHOLDER.search(text[f.start : f.end]))
 
 # %% ../../nbs/20_clean/search.ipynb #4b1cb151
-PERSONAL = frozenset(("EMAIL", "USER", "HOST", "IP", "MAC", "PHONE", "PERSON", "COORDINATES"))
+PERSONAL = frozenset(
+    ("EMAIL", "USER", "HOST", "IP", "MAC", "PHONE", "PERSON", "COORDINATES", "IBAN", "CARD", "SSN")
+)
 _STAYS = frozenset(("USER", "IP", "MAC", "PHONE"))
 
 
@@ -81,7 +85,7 @@ def travels(
     kind: str,  # its kind
 ) -> bool:  # whether other occurrences of it shall be replaced too
     "Whether a value is long and strange enough to be searched for everywhere."
-    if kind in _STAYS or len(value) < 8 or entropy(value) < 2.2 or is_placeholder(value):
+    if kind in _STAYS or len(value) < 8 or entropy(value) < 2.2 or is_placeholder(value, uuids=False):
         return False
     if kind == "HOST":
         return "." in value and not value.startswith(("ip-", "ec2-"))

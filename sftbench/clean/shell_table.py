@@ -20,7 +20,7 @@ mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlsh mariadb mari
 mycli pgcli     -p= --password=
 redis-cli       -a= --pass= requirepass+ masterauth+ AUTH+
 mongo mongosh mongodump mongorestore mongoexport mongoimport  -p= --password=
-openssl         -k= -passpass: -passinpass: -passoutpass: -K= -pass: -password:
+openssl         -k= -iv= -passpass: -passinpass: -passoutpass: -K= -pass: -password:
 ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd ldapcompare  -w= -s!=
 smbclient rpcclient smbget smbmap winexe smbcacls  -U% --user% --password= -p=
 nxc netexec crackmapexec evil-winrm hydra medusa bloodhound-python certipy-ad certipy  -p=
@@ -82,6 +82,17 @@ wpa_passphrase  #1
 net@user        #2
 security@add-generic-password security@add-internet-password  -w=
 useradd usermod -p=
+security@unlock-keychain security@create-keychain security@set-key-partition-list  -p= -k=
+security@import -P=
+signtool        /p=
+altool          -p= --password=
+cargo@login     #1
+dotnet@push     -k= --api-key=
+nuget           -ApiKey=
+nuget@setapikey #1
+ngrok@authtoken #1
+ngrok@add-authtoken #2
+iwconfig iw     key+
 psql pg_dump    --password=
 nmcli           password+ wifi-sec.psk+ 802-11-wireless-security.psk+ wifi-sec.wep-key0+ 802-1x.password+
 aws@configure   aws_secret_access_key+ aws_session_token+

@@ -8,10 +8,11 @@ __all__ = ['CALLS', 'WRITES', 'Hack', 'Exchange', 'named', 'build_hack', 'pick',
 
 # %% ../../nbs/10_collect/assembly_answers.ipynb #cd0378c3
 import re
+from collections.abc import Container
 
 import msgspec
 
-from .assembly_math import Place, place_of, written
+from .assembly_places import Place, place_of, register_of, written
 from .assembly_state import Block, Name, Use, Walked
 from ..core.sample import make_key
 
@@ -24,6 +25,7 @@ class Hack(msgspec.Struct):
     blocks: dict[str, Block]  # labels by name, of two the first
     users: dict[str, list[Use]]  # by name, in order of files
     constants: set[str]  # names that are used as numbers
+    known: set[str]  # whole names of labels and of names with values
     mapper: str = "lorom"
     addresses: dict[str, int] = {}  # of names that stand for one, in their usual form
     named_at: dict[int, str] = {}  # the first name of an address
@@ -41,19 +43,25 @@ class Exchange(msgspec.Struct):
 
 
 _OPERAND = re.compile(r"[(\[]*(!\{?\w+\}?|[A-Za-z_][\w.]*)")
-CALLS = {"jsr", "jsl", "jmp", "jml", "bra", "brl"}
+CALLS = {"jsr", "jsl", "jmp", "jml", "bra", "brl", "%"}  # % is the call of a macro
 WRITES = {"sta", "stx", "sty", "stz", "inc", "dec", "asl", "lsr", "rol", "ror", "tsb", "trb"}
 _LISTS = {"db", "dw", "dl", "dd"}
 
 
 def named(
-    use: Use,  # an instruction or data
+    use: Use,  # an instruction, data or the call of a macro
+    known: Container[str] = (),  # whole names, for those in a namespace
 ) -> list[str]:  # none for a number given by `#`
     "The names that an operand is about."
-    if use.action in _LISTS:
-        return re.findall(r"!\w+|[A-Za-z_][\w.]*", re.sub(r'"[^"]*"', "", use.operand))
-    found = _OPERAND.match(use.operand)
-    return [re.sub(r"[{}]", "", found[1])] if found else []
+    operand = re.sub(r'"[^"]*"|\[[^\]]*\](?=\.)', "", use.operand)
+    if use.action == "%":
+        return [operand]
+    first = _OPERAND.match(operand)
+    found = (
+        re.findall(r"!\w+|[A-Za-z_][\w.]*", operand) if use.action in _LISTS else [first[1]] if first else []
+    )
+    names = [re.sub(r"[{}]", "", name) for name in found]
+    return [use.space + name if use.space + name in known else name for name in names]
 
 
 def build_hack(
@@ -66,14 +74,15 @@ def build_hack(
         if not block.is_patch:
             blocks.setdefault(block.name, block)
     users: dict[str, list[Use]] = {}
+    known = {*blocks, *(name.name for name in walked.names)}
     for use in sorted(walked.uses, key=lambda use: (use.path, use.line)):
-        for name in named(use):
+        for name in named(use, known):
             users.setdefault(name, []).append(use)
     numbers = (re.findall(r"#[<>^]?!?\{?([\w.]+)", use.operand) for use in walked.uses)
     constants = {name for found in numbers for name in found}
     mapper = next((walked.mappers[path][0] for path in walked.mains if path in walked.mappers), "")
     mapper = mapper or next((name for name, _ in walked.mappers.values()), "lorom")
-    hack = Hack(files, walked, blocks, users, constants, mapper)
+    hack = Hack(files, walked, blocks, users, constants, known, mapper)
     values: dict[str, set[int | None]] = {}
     for name in walked.names:
         values.setdefault(name.name, set()).add(name.value)
@@ -105,13 +114,16 @@ def listed(
     uses: list[Use],  # in order
     most: int = 8,  # how many are written out
 ) -> str:  # with "and 3 more"
-    "Places in a row."
-    told = [
-        f"`{use.routine}` (`{use.path}:{use.line}`)" if use.routine else f"`{use.path}:{use.line}`"
-        for use in uses
-    ]
-    more = f" and {len(told) - most} more" if len(told) > most else ""
-    return ", ".join(told[:most]) + more
+    "Places in a row, those of a routine together."
+    rows: dict[tuple[str, str], list[int]] = {}
+    for use in uses[:most]:
+        rows.setdefault((use.routine, use.path), []).append(use.line)
+    told = []
+    for (routine, path), lines in rows.items():
+        places = ", ".join(f"`{path}:{line}`" for line in dict.fromkeys(lines))
+        told.append(f"`{routine}` ({places})" if routine else places)
+    more = f" and {len(uses) - most} more" if len(uses) > most else ""
+    return ", ".join(told) + more
 
 # %% ../../nbs/10_collect/assembly_answers.ipynb #f0271a31
 def where(
@@ -126,8 +138,11 @@ def where(
         mirror = f"; {written(place.others[0])} is the same byte" if place.others else ""
         return f" in saved RAM{mirror}"
     if place.region == "ROM":
-        others = f" (the same byte as {', '.join(map(written, place.others))})" if place.others else ""
-        return f" in the ROM{others}, byte ${place.offset:06X} of the file without header"
+        others = f", the same byte as {' and '.join(map(written, place.others))}" if place.others else ""
+        return f" in the ROM{others}: offset ${place.offset:06X} of a file without header"
+    sign = register_of(place.address)
+    if sign:
+        return f" ({sign}), {place.region}"
     return f", {place.region}" if place.region else ""
 
 
@@ -159,10 +174,9 @@ def _how(name: Name, place: Place) -> str:
     text = "" if is_field or name.text == name.shown else f", that is `{name.text}`"
     how = f"as the field `{name.shown}`" if is_field else f"as `{name.shown}`{text}"
     value = name.value or 0
-    short = (
-        "" if value == place.address else f", which is {written(value) if value > 0xFF else f'${value:02X}'}"
-    )
-    return f"It is defined in {source_of(name.path, name.line, name.line)} {how}{short}."
+    short = written(value) if value > 0xFF else f"${value:02X}"
+    seen = name.text.upper() == short or value == place.address
+    return f"It is defined in {source_of(name.path, name.line, name.line)} {how}{'' if seen else f', which is {short}'}."
 
 
 def ask_name(
@@ -176,10 +190,10 @@ def ask_name(
         return None
     written_by = [use for use in used if use.action in WRITES]
     read_by = [use for use in used if use.action not in WRITES]
-    about = f" It holds: {name.comment.rstrip('.')}." if name.comment else ""
+    about = f" Its comment says: “{' '.join(name.comment.split())}”." if name.comment else ""
     facts = [_how(name, place)]
     facts += [f"Written by {listed(written_by)}."] if written_by else []
-    facts += [f"Read or called by {listed(read_by)}."] if read_by else []
+    facts += [f"{'Used' if place.region == 'ROM' else 'Read'} by {listed(read_by)}."] if read_by else []
     at = written(place.address)
     forward = ["Which address does `{name}` stand for?", "Where in memory is `{name}`?",
                "I need the address behind `{name}`. What is it, and what uses it?"]  # fmt: skip

@@ -10,8 +10,9 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from .assembly_places import place_of, written
+
 from .assembly_answers import Exchange, pick, where
-from .assembly_math import place_of, written
 from .documents import read_document
 from .markdown import Section, parts
 from .questions import bare_heading, question, worthwhile

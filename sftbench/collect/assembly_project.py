@@ -6,6 +6,8 @@
 __all__ = ['assembly_project']
 
 # %% ../../nbs/10_collect/assembly_project.ipynb #0cf62ebe
+import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -23,6 +25,22 @@ _CODE = (".asm", ".s", ".inc", ".65s")
 _TEXT = (".md", ".markdown")
 
 
+_BINARY = re.compile(r"(?im)^[^;\n]*?\bincbin\s+(\"[^\"]*\"|[^\s:]+)")
+
+
+def _sizes(tree: Tree, code: dict[str, list[str]]) -> dict[str, int]:
+    "How large the binaries are that the code includes."
+    sizes: dict[str, int] = {}
+    for path, lines in code.items():
+        for given in _BINARY.findall("\n".join(lines)):
+            for folder in (posixpath.dirname(path), ""):
+                name = posixpath.normpath(posixpath.join(folder, given.strip('"').replace("\\", "/")))
+                file = tree.folder / name
+                if not name.startswith("..") and file.is_file() and not file.is_symlink():
+                    sizes[name] = file.stat().st_size
+    return sizes
+
+
 def _read(tree: Tree) -> tuple[Hack, dict[str, str]]:
     "The code of a project, walked through, and its documents."
     code: dict[str, list[str]] = {}
@@ -32,7 +50,7 @@ def _read(tree: Tree) -> tuple[Hack, dict[str, str]]:
             code[path] = text.split("\n")
         else:
             documents[path] = text
-    walked = walk_through(code)
+    walked = walk_through(code, _sizes(tree, code))
     for path, line, given in walked.missing:
         remedy = "Read the whole project, or ignore this when the file is made by a tool."
         tree.report(path, f"It includes {given}, which is not among the project's files.", remedy, line)

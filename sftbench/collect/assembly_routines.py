@@ -9,24 +9,13 @@ __all__ = ['ask_routine', 'ask_patch', 'ask_files', 'ask_banks']
 import re
 from collections.abc import Iterator
 
-from sftbench.collect.assembly_answers import (
-    CALLS,
-    WRITES,
-    Exchange,
-    Hack,
-    listed,
-    named,
-    pick,
-    source_of,
-    where,
-)
-from .assembly_math import place_of, rom_offset, written
+from .assembly_answers import Exchange, Hack, named, pick, source_of, where
+from .assembly_facts import facts_of, memory_of
+from .assembly_places import place_of, rom_offset, written
 from .assembly_state import Block
 
 # %% ../../nbs/10_collect/assembly_routines.ipynb #b77e748e
-_PLAIN = re.compile(r"\$([0-9A-Fa-f]{4}|[0-9A-Fa-f]{6})\b")  # two digits depend on the direct page
-_ENDS = {"rts": "`RTS`, so that it is called with `JSR` from its own bank", "rtl": "`RTL`, so that it is called with `JSL`",
-         "rti": "`RTI`, as an interrupt does"}  # fmt: skip
+_WORDS = re.compile(r"[^\W\d_]{2,}")
 
 
 def _code(block: Block, hack: Hack) -> str:
@@ -34,80 +23,83 @@ def _code(block: Block, hack: Hack) -> str:
     return "\n".join(hack.files[block.path][block.first - 1 : block.last])
 
 
-def _memory(block: Block, hack: Hack, writes: bool) -> str:
-    "The places that a block reads or writes, with their names where they have some."
-    told = []
-    for use in block.uses:
-        if use.action in CALLS or (use.action in WRITES) is not writes or use.operand.startswith("#"):
-            continue
-        name, plain = next(iter(named(use)), ""), _PLAIN.match(use.operand)
-        if plain and place_of(int(plain[1], 16), block.mapper).region not in ("", "ROM"):
-            address = place_of(int(plain[1], 16), block.mapper).address
-            name = hack.named_at.get(address, "")
-            told.append(f"`{name}` ({written(address)})" if name else written(address))
-        elif name in hack.addresses:
-            told.append(f"`{name}` ({written(hack.addresses[name])})")
-    return ", ".join(list(dict.fromkeys(told))[:12])
-
-
-def _facts(block: Block, hack: Hack) -> list[str]:
-    "What a routine's code says."
-    at = written(block.address) if block.address is not None else ""
-    place = where(place_of(block.address, block.mapper)) if block.address is not None else ""
-    calls = [name for use in block.uses if use.action in CALLS for name in named(use) if name in hack.blocks]
-    ends = [use.action for use in block.uses if use.action in _ENDS]
-    called = [
-        use for use in hack.users.get(block.name, []) if use.action in CALLS and use.routine != block.name
-    ]
-    reads, writes = _memory(block, hack, False), _memory(block, hack, True)
-    facts = [f"It lies at {at}{place}."] if at else []
-    facts += [f"It reads {reads}."] if reads else []
-    facts += [f"It writes {writes}."] if writes else []
-    unique = [f"`{name}`" for name in dict.fromkeys(calls) if name != block.name]
-    facts += [f"It goes on to {', '.join(unique)}."] if unique else []
-    facts += [f"It ends with {_ENDS[ends[-1]]}."] if ends else []
-    return facts + ([f"It is called by {listed(called)}."] if called else [])
+def _task(block: Block, hack: Hack) -> str:
+    "What one has to know to write a routine, beside its comment."
+    ends = {use.action for use in block.uses} & {"rts", "rtl"}
+    touched = dict.fromkeys([*memory_of(block, hack, False), *memory_of(block, hack, True)])
+    calls = [name for use in block.uses if use.action in ("jsr", "jsl") for name in named(use, hack.known)]
+    said = [f"It is called with `{'JSR' if ends == {'rts'} else 'JSL'}`."] if len(ends) == 1 else []
+    said += [f"Memory: {', '.join(touched)}."] if touched else []
+    said += (
+        [f"Routines that it needs: {', '.join(f'`{name}`' for name in dict.fromkeys(calls))}."]
+        if calls
+        else []
+    )
+    return " ".join(said)
 
 # %% ../../nbs/10_collect/assembly_routines.ipynb #f1d734e6
+_EXPLAIN = ["What does the {kind} `{name}` do?", "Explain the {kind} `{name}` of `{path}`.", "How does `{name}` (`{path}`) work?",
+            "What do I have to know about `{name}` before I call it?"]  # fmt: skip
+_FACTS = ["Which memory does `{name}` (`{path}`) use, and what does it call?", "`{name}` has no comment. What can be told from its code?",
+          "What does `{name}` touch, and who calls it?"]  # fmt: skip
+_WRITE = ["Write the 65816 {kind} `{name}`:", "Write the {kind} `{name}` in asar syntax. What it has to do:",
+          "I need a {kind} `{name}` for the Super Nintendo (asar):"]  # fmt: skip
+
+
+def _explain(block: Block, hack: Hack, max_lines: int) -> Iterator[Exchange]:
+    "What a block does, by its comment and its code, or by its code alone."
+    telling, facts = len(_WORDS.findall(block.comment)) >= 4, facts_of(block, hack)
+    is_short = block.last - block.first < max_lines
+    if not telling and (len(facts) < 4 or len(block.uses) < 5 or not is_short):
+        return
+    kind = "macro" if block.name.startswith("%") else "routine"
+    ask = pick(block.name, _EXPLAIN if telling else _FACTS).format(
+        kind=kind, name=block.name, path=block.path
+    )
+    code = f"\n\n```asm\n{_code(block, hack)}\n```" if is_short else ""
+    source = f"Source: {source_of(block.path, block.first, block.last)}."
+    answer = "\n\n".join(
+        part for part in (block.comment if telling else "", "\n".join(facts), source) if part
+    )
+    yield Exchange(
+        "routine", block.path, (block.start, block.last), f"{block.name} explain", ask + code, answer
+    )
+
+
+def _write(block: Block, hack: Hack) -> Exchange:
+    "Write a block from its comment and what it works with."
+    kind = "macro" if block.name.startswith("%") else "routine"
+    ask = pick(block.name, _WRITE).format(kind=kind, name=block.name)
+    ask = "\n\n".join(part for part in (ask, block.comment, _task(block, hack)) if part)
+    answer = f"```asm\n{_code(block, hack)}\n```\n\nThis is {source_of(block.path, block.first, block.last)}."
+    return Exchange("routine", block.path, (block.start, block.last), f"{block.name} write", ask, answer)
+
+# %% ../../nbs/10_collect/assembly_routines.ipynb #4cf120c5
 def ask_routine(
-    block: Block,  # a label with instructions
+    block: Block,  # a label with instructions, or a macro
     hack: Hack,
     max_lines: int,  # longest code that is quoted
 ) -> Iterator[Exchange]:
     "What it does, how it is written, and who calls it."
-    lines, name = (block.start, block.last), block.name
-    source, code = source_of(block.path, block.first, block.last), _code(block, hack)
-    telling = len(re.findall(r"[^\W\d_]{2,}", block.comment)) >= 4
-    is_short = block.last - block.first < max_lines
-    if telling and block.uses:
-        wordings = ["What does the routine `{name}` do?", "Explain the subroutine `{name}` of `{path}`.",
-                    "How does `{name}` (`{path}`) work?", "What do I have to know about `{name}` before I call it?"]  # fmt: skip
-        ask = pick(name, wordings).format(name=name, path=block.path)
-        ask += f"\n\n```asm\n{code}\n```" if is_short else ""
-        answer = "\n\n".join([block.comment, "\n".join(_facts(block, hack)), f"Source: {source}."])
-        yield Exchange("routine", block.path, lines, f"{name} explain", ask, answer)
-    if telling and is_short and len(block.uses) >= 4:
-        ask = pick(
-            name, ["Write the 65816 routine `{name}`:", "Write `{name}` in asar syntax. What it has to do:"]
-        )
-        answer = f"```asm\n{code}\n```\n\nThis is {source}."
-        yield Exchange(
-            "routine",
-            block.path,
-            lines,
-            f"{name} write",
-            f"{ask.format(name=name)}\n\n{block.comment}",
-            answer,
-        )
-    users = [use for use in hack.users.get(name, []) if use.routine != name]
-    if len(users) >= 2 and block.uses:
+    if not block.uses:
+        return
+    yield from _explain(block, hack, max_lines)
+    telling = len(_WORDS.findall(block.comment)) >= 4
+    if telling and block.last - block.first < max_lines and len(block.uses) >= 4:
+        yield _write(block, hack)
+    users = [use for use in hack.users.get(block.name, []) if use.routine != block.name]
+    if len(users) >= 2:
         rows = [f"- `{use.path}:{use.line}`" + (f" in `{use.routine}`" if use.routine else "")
                 + f": `{hack.files[use.path][use.line - 1].partition(';')[0].strip()}`" for use in users[:20]]  # fmt: skip
+        rows += [f"- and {len(users) - 20} more"] if len(users) > 20 else []
         ask = pick(
-            name, ["Which code calls `{name}`?", "I want to change `{name}`. Which places does that touch?"]
+            block.name,
+            ["Which code {uses} `{name}`?", "I want to change `{name}`. Which places does that touch?"],
         )
-        answer = f"`{name}` ({source}) is used in {len(users)} places:\n" + "\n".join(rows)
-        yield Exchange("routine", block.path, lines, f"{name} callers", ask.format(name=name), answer)
+        ask = ask.format(name=block.name, uses="uses" if block.name.startswith("%") else "calls")
+        answer = f"`{block.name}` ({source_of(block.path, block.first, block.last)}) is used in {len(users)} places:\n"
+        lines = (block.start, block.last)
+        yield Exchange("routine", block.path, lines, f"{block.name} callers", ask, answer + "\n".join(rows))
 
 # %% ../../nbs/10_collect/assembly_routines.ipynb #6e2461a1
 def _quoted(block: Block, hack: Hack, max_lines: int) -> str:
@@ -127,19 +119,26 @@ def ask_patch(
     max_lines: int,  # longest code that is quoted
 ) -> Exchange | None:  # None when no comment says what it is for
     "What a hack puts at an address, or what a table holds."
-    telling = len(re.findall(r"[^\W\d_]{2,}", block.comment)) >= 3
-    if block.address is None or not telling or not (block.uses or block.data):
+    telling = len(_WORDS.findall(block.comment)) >= 3
+    if not telling or not (block.uses or block.data) or (block.is_patch and block.address is None):
         return None
-    at, place = written(block.address), where(place_of(block.address, block.mapper))
+    place = place_of(block.address, block.mapper) if block.address is not None else None
+    at = written(place.address) if place else ""
     if block.is_patch:
         wordings = ["What does the project put at {at}, and why?", "Which code is patched in at {at}?",
                     "What is changed in the ROM at {at}?"]  # fmt: skip
-        head = f"`org {block.name}` sets the address to {at}{place}."
+        short = "" if block.name.upper() == at else f" (`org {block.name}`)"
+        head = f"At {at}{where(place)}{short}." if place else ""
     else:
-        wordings = ["What does the table `{name}` hold, and where is it?", "Where is the data of `{name}`?"]
-        head = f"`{block.name}` lies at {at}{place}."
+        wordings = ["What does the table `{name}` hold, and where is it?", "Where is the data of `{name}`?",
+                    "Which data stands at `{name}`?"]  # fmt: skip
+        head = (
+            f"`{block.name}` lies at {at}{where(place)}."
+            if place
+            else f"`{block.name}` stands in `{block.path}:{block.first}`."
+        )
     ask = pick(block.path + block.name, wordings).format(at=at, name=block.name)
-    answer = f"{head}\n\n{block.comment}\n\n{_quoted(block, hack, max_lines)}\n\n"
+    answer = f"{block.comment}\n\n{head}\n\n{_quoted(block, hack, max_lines)}\n\n"
     answer += f"Source: {source_of(block.path, block.first, block.last)}."
     kind = f"{block.name} {'patch' if block.is_patch else 'table'} {block.first}"
     return Exchange("address", block.path, (block.start, block.last), kind, ask, answer)
@@ -168,7 +167,8 @@ def ask_files(
     rows = [
         f"{n}. `{target}` (line {line}){_purpose(target, hack)}" for n, (line, target) in enumerate(found, 1)
     ]
-    head = f"`{path}`{_purpose(path, hack)} It includes {len(found)} files, in this order:"
+    said = f"{_purpose(path, hack)[2:]}\n\n" if _purpose(path, hack) else ""
+    head = f"{said}`{path}` includes {len(found)} files, in this order:"
     tail = f"\n\nIts mapper is `{mapper[0]}` (line {mapper[1]})." if mapper else ""
     wordings = [
         "Which files is `{path}` put together from, and in which order?",

@@ -6,10 +6,14 @@
 __all__ = ['SILENT', 'Name', 'Use', 'Block', 'Walked', 'State', 'follow_condition', 'follow_move']
 
 # %% ../../nbs/10_collect/assembly_state.ipynb #d60256f0
+import re
+
 import msgspec
 
+from .assembly_labels import Sight
 from .assembly_lines import expanded
-from .assembly_math import MAPPERS, evaluate
+from .assembly_math import evaluate
+from .assembly_places import MAPPERS
 
 # %% ../../nbs/10_collect/assembly_state.ipynb #fc1a8293
 class Name(msgspec.Struct):
@@ -32,13 +36,14 @@ class Use(msgspec.Struct):
     line: int
     action: str  # the mnemonic, lower case
     operand: str  # as written
-    routine: str  # the label that it stands under, "" before the first
+    routine: str  # the label that it stands under, or `%macro`; "" before the first
+    space: str = ""  # the namespace, "" or with an underscore at its end
 
 
 class Block(msgspec.Struct):
-    "What stands under a label, or under an `org`."
+    "What stands under a label, under an `org`, or in a macro."
 
-    name: str  # the label, or how the `org` writes its address
+    name: str  # the label, `%macro`, or how the `org` writes its address
     path: str
     first: int  # its own line
     last: int
@@ -48,6 +53,7 @@ class Block(msgspec.Struct):
     mapper: str
     uses: list[Use] = []
     data: int = 0  # lines of data
+    only: str = ""  # a condition that decides whether it is assembled, "" for always
     is_patch: bool = False
     labels: list[str] = []  # inside of a patch
 
@@ -64,74 +70,110 @@ class Walked(msgspec.Struct):
     mappers: dict[str, tuple[str, int]] = {}  # file: mapper that it sets, line
 
 # %% ../../nbs/10_collect/assembly_state.ipynb #d15c2cf1
-SILENT = [
-    "warnpc",
-    "assert",
-    "print",
-    "error",
-    "warn",
-    "check",
-    "math",
-    "bank",
-    "table",
-    "cleartable",
-    "namespace",
-    "global",
-    "incsrc",
-    "reset",
-    "bytes",
-    "autoclear",
-    "pushtable",
-    "pulltable",
-    "include",
-    "includeonce",
-    "includefrom",
-    "function",
-    "pushns",
-    "pullns",
-    "spcblock",
-    "endspcblock",
-    "dpbase",
-]  # directives that take no room
+SILENT = frozenset(
+    [
+        "warnpc",
+        "assert",
+        "print",
+        "error",
+        "warn",
+        "warnings",
+        "check",
+        "math",
+        "table",
+        "cleartable",
+        "incsrc",
+        "reset",
+        "bytes",
+        "autoclear",
+        "pushtable",
+        "pulltable",
+        "include",
+        "includeonce",
+        "includefrom",
+        "function",
+        "undef",
+        "spcblock",
+        "endspcblock",
+        "padbyte",
+        "padword",
+        "padlong",
+        "paddword",
+        "fillbyte",
+        "fillword",
+        "filllong",
+        "filldword",
+        "freespacebyte",
+        "prot",
+        "segment",
+        "asar",
+        "@asar",
+        "@xkas",
+        "@include",
+        "{",
+        "}",
+    ]
+)  # directives that take no room
+_ARRAY = re.compile(r"([A-Za-z_][\w.]*)\[([^\[\]]+)\](\.[\w.]+)?")
+_SIZEOF = re.compile(r"(?:sizeof|objectsize)\(([\w.]+)\)", re.IGNORECASE)
+_DEFINED = re.compile(r'defined\("?(\w+)"?\)', re.IGNORECASE)
 
 
-class State:
+class State(Sight):
     "Where the assembler is."
 
     def __init__(self) -> None:
+        super().__init__()
         self.defines: dict[str, str] = {}
-        self.values: dict[str, int] = {}  # of labels
         self.mapper, self.place, self.base = "lorom", None, None
-        self.pushed: list[int | None] = []
+        self.pushed: list[tuple[int | None, int | None]] = []
+        self.pushed_bases: list[int | None] = []
         self.conditions: list[bool | None] = []
         self.taken: list[bool] = []
-        self.struct: tuple[str, int | None] | None = None
-        self.macro, self.measured = False, True
+        self.asked: list[str] = []  # how the conditions are written
+        self.measured, self.in_free_space = True, False
 
     place: int | None
     base: int | None
 
     def value(self, text: str) -> int | None:
         "The value of code at this point."
-        return evaluate(expanded(text, self.defines), self.values)
+        code = _DEFINED.sub(lambda use: "1" if use[1] in self.defines else "?", expanded(text, self.defines))
+        code = _SIZEOF.sub(lambda use: str(self.sizes.get(use[1], "?")), code)
+        code = _ARRAY.sub(
+            lambda use: f"({use[1]}{use[3] or ''}+({use[2]})*{self.sizes.get(use[1], '?')})", code
+        )
+        return evaluate(code, self.known)
 
     def here(self) -> int | None:
         "The address that a label would get."
         return self.place if self.base is None else self.base
 
+    def move(self, address: int | None, count: int) -> int | None:
+        "An address some bytes on; None beyond the end of its bank."
+        new = None if address is None else address + count
+        crosses = new is not None and address is not None and max(new - 1, 0) >> 16 != address >> 16
+        return None if crosses and count and self.mapper != "norom" else new
+
     def advance(self, count: int | None) -> None:
         "Go on by some bytes; None forgets where we are."
-        known = count is not None and self.measured
-        self.place = self.place + count if known and self.place is not None and count is not None else None
-        self.base = self.base + count if known and self.base is not None and count is not None else None
+        if count is None or not self.measured:
+            self.place = self.base = None
+            return
+        self.place, self.base = self.move(self.place, count), self.move(self.base, count)
 
     def active(self) -> bool:
         "Whether the statements here are assembled, or may be."
-        return not self.macro and all(condition is not False for condition in self.conditions)
+        return all(condition is not False for condition in self.conditions)
 
     def certain(self) -> bool:
         "Whether the statements here are assembled for certain."
         return None not in self.conditions
+
+    def only(self) -> str:
+        "The innermost condition that cannot be told."
+        unknown = (text for text, known in zip(self.asked, self.conditions, strict=True) if known is None)
+        return [*unknown, ""][-2 if None in self.conditions else -1]
 
 # %% ../../nbs/10_collect/assembly_state.ipynb #568d2fe6
 def follow_condition(
@@ -144,9 +186,11 @@ def follow_condition(
         value = state.value(rest) if word == "if" and state.active() else None
         state.conditions.append(None if value is None else bool(value))
         state.taken.append(bool(value))
+        state.asked.append(rest.strip())
     elif word in ("elseif", "else") and state.conditions:
         if state.conditions[-1] is None:
             state.advance(None)
+            state.asked[-1] = f"not ({state.asked[-1]})" if word == "else" else rest.strip()
             return True
         value = None if state.taken[-1] else 1 if word == "else" else state.value(rest)
         state.conditions[-1] = False if state.taken[-1] else None if value is None else bool(value)
@@ -155,35 +199,56 @@ def follow_condition(
         if state.conditions.pop() is None:
             state.advance(None)
         state.taken.pop()
+        state.asked.pop()
     else:
         return False
     return True
 
 
+def _skipped(state: State, rest: str) -> int | None:
+    "How many bytes a `skip`, `fill` or `pad` goes on."
+    aligned = re.fullmatch(r"(?i)align\s+(\S+)(?:\s+offset\s+(.+))?", rest.strip())
+    if not aligned:
+        return state.value(rest)
+    step, offset, here = state.value(aligned[1]), state.value(aligned[2] or "0"), state.here()
+    return None if not step or offset is None or here is None else (offset - here) % step
+
+# %% ../../nbs/10_collect/assembly_state.ipynb #83339913
 def follow_move(
     state: State,  # is changed
     word: str,  # first word of a statement, lower case
     rest: str,  # what follows it
 ) -> bool:
-    "Follow what sets the address; True when the statement did."
-    if word in MAPPERS or word in ("sa1rom", "fullsa1rom", "sfxrom"):
-        state.mapper = word
+    "Follow what sets the address, or how labels are called; True when the statement did."
+    if word in MAPPERS:
+        state.mapper = word if state.certain() else state.mapper
+    elif word in ("freecode", "freedata", "freespace"):
+        state.place, state.base, state.in_free_space = None, None, True
     elif word == "org":
-        state.place, state.base = state.value(rest), None
+        state.place, state.base, state.in_free_space = state.value(rest), None, False
     elif word == "base":
         state.base = None if rest.lower() == "off" else state.value(rest)
         if state.base is None and rest.lower() != "off":
             state.place = None
     elif word in ("skip", "fill"):
-        count = rest.partition(",")[0] if "align" not in rest else ""
-        state.advance(state.value(count.removeprefix("byte ")))
+        state.advance(_skipped(state, rest))
+    elif word == "pad":
+        end = state.value(rest)
+        state.advance(None if end is None or state.place is None else max(0, end - state.place))
     elif word == "pushpc":
-        state.pushed.append(state.place)
+        state.pushed.append((state.place, state.base))
     elif word == "pullpc":
-        state.place, state.base = (state.pushed.pop() if state.pushed else None), None
-    elif word in ("arch", "optimize"):
-        state.measured = word == "arch" and rest == "65816"
-        state.advance(None if not state.measured else 0)
+        state.place, state.base = state.pushed.pop() if state.pushed else (None, None)
+        state.in_free_space = state.place is None
+    elif word == "pushbase":
+        state.pushed_bases.append(state.base)
+    elif word == "pullbase":
+        state.base = state.pushed_bases.pop() if state.pushed_bases else None
+    elif word == "arch":
+        state.measured = rest == "65816"
+        state.advance(0 if state.measured else None)
+    elif word in ("bank", "dpbase", "optimize"):
+        state.see_from(word, state.value(rest) if word != "optimize" else None, rest)
     else:
-        return False
+        return state.follow_names(word, rest)
     return True

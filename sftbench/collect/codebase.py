@@ -15,16 +15,8 @@ import msgspec
 
 from .code_cursor import Cursor
 from .code_facts import Book, package_prefix
-from sftbench.collect.code_questions import (
-    callers,
-    complete,
-    depends,
-    errors,
-    explain,
-    overview,
-    write,
-    write_test,
-)
+from .code_questions import callers, depends, errors, explain, find, overview, results
+from .code_writing import complete, document, write, write_test
 from .files import Tree, open_trees
 from .grammars import LANGUAGES, suffixes_of
 from .symbols import Symbol
@@ -35,8 +27,8 @@ from ..core.system import Problem
 
 # %% ../../nbs/10_collect/codebase.ipynb #51e4db1d
 _TASKS: dict[str, Callable[[Symbol, Book], tuple[str, str] | None]] = {
-    "explain": explain, "write": write, "complete": complete, "callers": callers, "test": write_test,
-    "errors": errors, "depends": depends,
+    "explain": explain, "write": write, "complete": complete, "document": document, "test": write_test,
+    "callers": callers, "errors": errors, "results": results, "depends": depends, "find": find,
 }  # fmt: skip
 
 
@@ -90,12 +82,13 @@ class _Limits(msgspec.Struct):
     size: tuple[int, int]
 
 
-_ALIKE = {
-    "callers",
-    "errors",
-    "depends",
-}  # a family of similar files (codecs) gives the same answer many times
 _PLACES = re.compile(r"`[^`\s]+:\d+(-\d+)?`|\blines? \d+(-\d+)?")
+
+
+def _shape(found: Exchange) -> str:
+    "An answer without what tells apart the members of a family of similar files: places and own name."
+    own = re.escape(found.name.split(".")[-1])
+    return re.sub(rf"\b{own}\b", "", _PLACES.sub("", found.answer))
 
 
 def _ask(tree: Tree, limits: _Limits, cursor: Cursor) -> Iterator[tuple[str, Exchange]]:
@@ -108,8 +101,8 @@ def _ask(tree: Tree, limits: _Limits, cursor: Cursor) -> Iterator[tuple[str, Exc
             seen[one.task + " " + one.name] += 1
             ordinal = seen[one.task + " " + one.name]
             parts = (tree.root, one.path, one.name, one.task, *([ordinal] if ordinal > 1 else []))
-            shape = make_key(_PLACES.sub("", one.answer))
-            if shape in given and one.task in _ALIKE:
+            shape = make_key(_shape(one))
+            if shape in given:
                 tree.leave_out("answered before in the same words")
                 continue
             given.add(shape)
@@ -149,10 +142,15 @@ def codebase(
         "explain",
         "write",
         "complete",
-        "callers",
+        "document",
         "test",
+        "callers",
+        "errors",
+        "results",
+        "depends",
+        "find",
         "overview",
-    ],  # what to ask; more: errors, depends
+    ],  # what to ask
     languages: list[str] = [
         "python",
         "rust",
@@ -163,7 +161,7 @@ def codebase(
         "bash",
         "cpp",
     ],  # to read
-    max_per_symbol: int = 2,  # most questions about one function or class; 0 = all
+    max_per_symbol: int = 0,  # most questions about one function or class; 0 = all
     max_samples: int = 0,  # most samples, drawn evenly from all files; 0 = all
     exclude: list[str] = [],  # shell patterns on paths below each folder, for files to leave out
     min_chars: int = 200,  # fewest characters of question and answer together

@@ -10,7 +10,7 @@ import ast
 import warnings
 from collections.abc import Iterator
 
-from .grammars import language_of, missing_grammar
+from .grammars import language_of
 from .syntax_symbols import parse_file
 
 # %% ../../nbs/10_collect/definitions.ipynb #796df171
@@ -52,6 +52,4 @@ def definitions(
     language = language_of(path)
     if language in ("", "python"):
         return python_definitions(text) if language else None
-    if missing_grammar(language):
-        return None
     return {(symbol.name, *symbol.lines) for symbol in parse_file(path, text)[0].symbols}

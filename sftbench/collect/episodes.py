@@ -9,9 +9,11 @@ __all__ = ['sentences', 'digest_of', 'summary_of_session', 'episodes']
 import re
 from collections.abc import Iterator
 
+from .same_steps import changes_something
+
 from .error_classes import error_line
 from .event_logs import streams_below
-from .operations import Operation, Stream, changes_something, command_of
+from .operations import Operation, Stream, command_of
 from .recoveries import episodes_of
 from .shell_commands import runs_checks
 from ..core.params import Paths, Positive

@@ -10,11 +10,13 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Literal
 
+from .same_steps import changes_something, same_call
+
 from .error_classes import SEVERITIES, error_line, log_templates, masked_template
 from .event_logs import streams_below
 from .failure_summary import failure_summary, program_of
-from .operations import Operation, changes_something, command_of
-from .recoveries import Episode, all_episodes, mending_steps, same_call
+from .operations import Operation, command_of
+from .recoveries import Episode, all_episodes, mending_steps
 from ..core.params import Count, Paths, Positive
 from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key

@@ -116,7 +116,11 @@ def _repo_of(folder: Path) -> Repo | None:
 
 def _names(tree: Tree) -> list[str]:
     "The names of a tree, from git where it knows any."
-    tracked = tracked_files(tree.folder) if _repo_of(tree.folder) else []
+    try:
+        tracked = tracked_files(tree.folder) if _repo_of(tree.folder) else []
+    except GitFailed as failed:
+        report_unreadable(tree.given, failed.sentence, failed.remedy)
+        tracked = []
     return tracked or sorted(_walk(tree))
 
 
@@ -156,14 +160,18 @@ def remember(
     tree: Tree,  # with its files; repository, commits, dates and licence are set
 ) -> None:
     "Look up what git and the licence file know about the files of a tree."
+    tree.licence = licence_of(tree.folder)
     repo = _repo_of(tree.folder)
-    tracked = set(tree.files).intersection(tracked_files(tree.folder)) if repo else set()
-    if repo and tracked:
+    try:
+        tracked = set(tree.files).intersection(tracked_files(tree.folder)) if repo else set()
+        if repo is None or not tracked:
+            return
         tree.repo = repo
+        tree.licence = tree.licence or licence_of(repo.top)
         if repo.head:
-            tracked -= edited_files(tree.folder)
-            tree.changes = last_changes(repo, tracked)
-    tree.licence = licence_of(tree.folder) or licence_of(repo.top if repo and tracked else tree.folder)
+            tree.changes = last_changes(repo, tracked - edited_files(tree.folder))
+    except GitFailed as failed:
+        report_unreadable(tree.given, failed.sentence, f"{failed.remedy} Files are read without commits.")
 
 
 def open_tree(

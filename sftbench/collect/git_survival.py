@@ -37,7 +37,10 @@ def added_hunks(
     commit: str,  # full id
 ) -> dict[str, list[range]]:  # path: line numbers of each run of added lines
     "Where a commit added lines."
-    options = ("--root", "-r", "-p", "-U0", "-M", "--no-ext-diff", "--no-textconv", "--no-commit-id")
+    options = (
+        "--root", "-r", "-p", "-U0", "-M", "--no-ext-diff", "--no-textconv", "--no-commit-id",
+        "--ignore-submodules=all",
+    )  # fmt: skip
     found: dict[str, list[range]] = {}
     path, header = "", True
     for line in stream_git(repo.folder, "diff-tree", *options, commit, separator=b"\n"):
@@ -63,12 +66,11 @@ def _renamed(repo: Repo, commit: str, later: str) -> dict[str, str]:
 
 def _alive(repo: Repo, commit: str, later: str, path: str) -> set[int]:
     "The lines of a file in a commit that a later commit still has; none when the file is gone."
-    try:
-        lines = stream_git(repo.top, "blame", "--porcelain", later, "--", path, separator=b"\n")
-        found = (_LINE.fullmatch(line) for line in lines)
-        return {int(line[2]) for line in found if line and line[1].decode() == commit}
-    except GitFailed:
+    if not list(stream_git(repo.top, "ls-tree", "-z", "--name-only", later, "--", path)):
         return set()
+    lines = stream_git(repo.top, "blame", "--porcelain", later, "--", path, separator=b"\n")
+    found = (_LINE.fullmatch(line) for line in lines)
+    return {int(line[2]) for line in found if line and line[1].decode() == commit}
 
 # %% ../../nbs/10_collect/git_survival.ipynb #73bad27f
 def is_later(

@@ -21,11 +21,16 @@ import msgspec
 # %% ../../nbs/10_collect/gitrepo.ipynb #3ca67596
 _LOCAL = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE", "GIT_NAMESPACE",
+    "GIT_DIFF_OPTS", "GIT_ATTR_SOURCE",
 )  # fmt: skip
 _ALWAYS = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
 _PINNED = (
     "core.fsmonitor=false", "core.quotePath=false", "log.showSignature=false", "log.follow=false",
     "diff.noprefix=false", "diff.mnemonicPrefix=false", "diff.renameLimit=400", "color.ui=false",
+    "log.showRoot=true", "diff.algorithm=myers", "diff.indentHeuristic=true", "diff.context=3",
+    "diff.interHunkContext=0", "diff.suppressBlankEmpty=false", "diff.ignoreSubmodules=none", "diff.submodule=short",
+    "diff.relative=false", f"diff.orderFile={os.devnull}", "blame.ignoreRevsFile=",
 )  # fmt: skip
 
 
@@ -59,6 +64,9 @@ def _failure(message: str) -> GitFailed:
     if "dubious ownership" in message:
         advice = "If you trust it: git config --global --add safe.directory FOLDER"
         return GitFailed("It belongs to another user, and git refuses to read it.", advice)
+    if "lazy fetching disabled" in message or "promisor remote" in message:
+        sentence = "It is a partial clone, and objects that are asked for were never fetched."
+        return GitFailed(sentence, "Clone it again without --filter.")
     first = message.strip().split("\n")[0].removeprefix("fatal: ")
     return GitFailed(f"Git cannot read it ({first or 'no message'}).", "Check it with: git fsck")
 
@@ -185,7 +193,7 @@ class Change(msgspec.Struct):
 
 def _changed(repo: Repo) -> Iterator[tuple[str, str, Change]]:
     "Every file of every commit, newest first."
-    options = ("-z", "--name-only", "--relative", "--no-renames", "--format=%x01%H %ct")
+    options = ("-z", "-c", "--name-only", "--relative", "--no-renames", "--format=%x01%H %ct")
     pieces = stream_git(repo.folder, "log", *options, "HEAD", "--", ".")
     commit, change = "", Change("", "")
     for piece in pieces:

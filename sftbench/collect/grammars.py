@@ -6,12 +6,13 @@
 __all__ = ['LANGUAGES', 'Language', 'language_of', 'suffixes_of', 'vue_script', 'syntax_tree', 'missing_grammar', 'error_line']
 
 # %% ../../nbs/10_collect/grammars.ipynb #cb4c4aaa
+import importlib
 from functools import cache
 
 import msgspec
 import tree_sitter
 
-from ..core.system import Problem, lazy
+from ..core.system import Problem
 
 # %% ../../nbs/10_collect/grammars.ipynb #47d91e59
 class Language(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ def suffixes_of(
 def _parser(name: str) -> tree_sitter.Parser:
     "The parser of a language."
     language = _BY_NAME[name]
-    grammar = lazy(language.grammar, "code")
+    grammar = importlib.import_module(language.grammar)
     return tree_sitter.Parser(tree_sitter.Language(getattr(grammar, language.function)()))
 
 # %% ../../nbs/10_collect/grammars.ipynb #21517355
@@ -89,7 +90,7 @@ def vue_script(
 def syntax_tree(
     language: str,  # name of a language other than Python
     text: str,  # a whole file
-) -> tree_sitter.Node:  # its root; a Problem when the grammar is not installed
+) -> tree_sitter.Node:  # its root
     "Parse a file of any language; the tree of a damaged file has errors in it, and is given all the same."
     if language == "vue":
         language, text = vue_script(text)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from .assembly_answers import CALLS, WRITES, Hack, named
-from .assembly_math import written
+from .assembly_places import written
 from .documents import read_document
 from .references import Index
 from .symbols import Module, Symbol
@@ -196,7 +196,7 @@ def add_document(
 def _accesses(hack: Hack, known: dict[str, str]) -> Iterator[tuple[str, str, str, str, int]]:
     "What routines read, write and go on to."
     for use in hack.walked.uses:
-        for name in named(use)[:1]:
+        for name in named(use, hack.known)[:1]:
             if use.routine and name in known and use.action not in CALLS:
                 yield use.routine, "writes" if use.action in WRITES else "reads", name, use.path, use.line
             elif use.routine and name in hack.blocks and use.action in CALLS and name != use.routine:

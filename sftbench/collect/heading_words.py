@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['DO', 'NOUNS_TOO', 'GENERIC']
 
-# %% ../../nbs/10_collect/heading_words.ipynb #903b5c9c
-DO = tuple(
-    """
+# %% ../../nbs/10_collect/heading_words.ipynb #6319c92c
+_DO = """
 add adjust administer analyse analyze annotate append apply archive ask assign attach authenticate avoid back backport bind bisect
 boot bootstrap bring browse build bump bundle cache calculate call cancel capture catch change check choose clean clear clone close
 collect combine commit compare compile compute configure connect contribute convert copy create customise customize cut debug
@@ -15,7 +14,7 @@ declare decode define delete deploy describe design detect determine develop dia
 draw drop dump edit embed emulate enable encode enforce enter evaluate examine execute expand explain explore export expose extend
 extract fetch fill filter find fix follow force fork format generate get give grant group guard handle hide identify ignore
 implement import improve include increase initialise initialize inject inspect install integrate interpret invoke join keep land
-launch learn limit link list listen load locate log look maintain make manage map mark match measure merge migrate mock modify
+launch learn light limit link list listen load locate log look maintain make manage map mark match measure merge migrate mock modify
 monitor mount move name navigate obtain open optimise optimize organise organize override package parse pass patch perform pick pin
 plan plot point prepare preserve prevent print process produce profile promote propose protect prove provide publish pull push put
 query read rebase rebuild receive record recover reduce refactor refresh regenerate register reinstall release reload remove rename
@@ -24,21 +23,20 @@ reuse review revert revoke rewrite roll rotate run sample save scale scan schedu
 serve set setup share ship show shut sign simulate skip solve sort specify split squash stage start stop store stub submit subscribe
 suppress switch sync synchronize tag take tell test trace track train transform translate triage trigger try tune turn understand
 undo uninstall unpack unsubscribe update upgrade upload use validate verify view visualise visualize wait watch work wrap write
-""".split()
-)
+"""
 
-NOUNS_TOO = tuple(
-    """
+_NOUNS_TOO = """
 annotate archive ask back build bump bundle cache call catch change check clone commit cut design display document dump draw
-embed fill filter fix force fork format group guard handle hide import land launch learn limit link list load log look map mark match
+embed fill filter fix force fork format group guard handle hide import land launch learn light limit link list load log look map mark match
 measure mock model monitor mount move name open package parse pass patch pick pin plan plot point print process profile prompt pull push
 query read rebase record release report request return review roll run sample scale scan schedule score search secure select
 set setup share ship show sign sort split stage start stop store stub subscribe switch sync tag take test time trace track train
 transform trigger try turn understand update upgrade upload use view wait watch work wrap write
-""".split()
-)
+"""
+DO = tuple(_DO.split())
+NOUNS_TOO = tuple(_NOUNS_TOO.split())
 
-# %% ../../nbs/10_collect/heading_words.ipynb #ff3fff7e
+# %% ../../nbs/10_collect/heading_words.ipynb #bd3409ab
 GENERIC: list[tuple[str, list[str]]] = [
     ("prerequisites?|requirements?|before you (begin|start)|what you need|dependencies",
      ["What do I need for {of}?", "What has to be there before I begin with {of}?", "What do I need before I {action}?"]),

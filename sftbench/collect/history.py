@@ -10,9 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from .same_steps import changes_something
+
 from .conversations import log_files
 from .event_logs import file_streams
-from .operations import Stream, changes_something
+from .operations import Stream
 from .recoveries import Episode, episodes_of
 from ..core.jsonl import report_unreadable
 from ..core.params import Paths, Positive

@@ -12,9 +12,9 @@ import textwrap
 from tree_sitter import Node
 
 from .grammars import error_line, language_of, syntax_tree, vue_script
-from .symbols import Module, Parameter, Symbol
-from .syntax import Found, comment_above, definitions_below, errors_of
-from .syntax_uses import calls_of, imports_in, text_of
+from .symbol_records import Module, Parameter, Symbol
+from .syntax import Found, comment_above, definitions_below
+from .syntax_uses import calls_of, errors_of, imports_in, text_of
 
 # %% ../../nbs/10_collect/syntax_symbols.ipynb #0a5a1950
 def _parameters(inner: Node) -> list[Parameter]:
@@ -30,6 +30,11 @@ def _result(node: Node, inner: Node, header: str) -> str:
     named = inner.child_by_field_name("return_type") or (
         node.child_by_field_name("type") if inner != node else None
     )
+    if inner != node and named:  # of C++: what stands between `static` and the name
+        first = next(part for part in node.children if part.type == "type_qualifier" or part == named)
+        behind = next((part for part in inner.children if part.type == "trailing_return_type"), None)
+        written = (node.text or b"")[first.start_byte - node.start_byte : inner.start_byte - node.start_byte]
+        return re.sub(r"\s+", " ", text_of(behind) or written.decode("utf-8", "replace")).strip("-> ")
     if named:
         return re.sub(r"\s+", " ", text_of(named)).lstrip(":-> ")
     arrow = (
@@ -93,7 +98,13 @@ def parse_file(
     real = vue_script(text)[0] if language == "vue" else "typescript" if language == "tsx" else language
     found = [one for one in definitions_below(root) if not one.node.has_error]
     symbols = [_symbol(path, real, one, lines) for one in found]
-    loose = [use for part in root.named_children for use in _loose(part)]
+    spans = [symbol.lines for symbol in symbols]
+    loose = [
+        use
+        for part in root.named_children
+        for use in _loose(part)
+        if not any(first <= use.line <= last for first, last in spans)
+    ]
     return Module(path, path, "", imports_in(root, path), symbols, loose, lines, language), error_line(root)
 
 

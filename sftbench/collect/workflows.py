@@ -10,10 +10,11 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 import msgspec
+from .same_steps import changes_something
 
 from .event_logs import streams_below
 from .failures import told_step
-from .operations import Operation, Stream, changes_something, command_of
+from .operations import Operation, Stream, command_of
 from .recoveries import Episode, episodes_of, mending_steps
 from .shell_commands import aims_of
 from ..core.params import Paths, Positive, Share
