@@ -147,6 +147,29 @@ def flaky(r: random.Random, k: str) -> Thread:
     return Thread("flaky", [[fail()], [look("README.md")], [good()]], [(0, "flaky")], (0, 2))
 
 
+def covered(r: random.Random, k: str) -> Thread:
+    "One file of tests fails; all tests of its folder pass, behind an edit or with nothing changed."
+    mends = r.random() < 0.5
+    change = [edit(f"src/{k}.py", "a[0]", "a.get(0)", mends=True)] if mends else [look(f"src/{k}.py")]
+    blocks = [
+        [run(f"pytest -q tests/{k}/test_a.py", False, _tests(k))],
+        change,
+        [run(f"pytest tests/{k}", True, "9 passed")],
+    ]
+    return Thread("covered", blocks, [(0, "recovered" if mends else "flaky")], None if mends else (0, 2))
+
+
+def run_by(r: random.Random, k: str) -> Thread:
+    "What the command is run by makes the difference."
+    by = r.choice(["sudo", "timeout 600", "uv run"])
+    failed, works = f"./bin/{k} load", f"{by} ./bin/{k} load"
+    return Thread(
+        "run_by",
+        [[run(failed, False, f"Error: {k} cannot be loaded")], [run(works, True, "ok")]],
+        [(0, "recovered")],
+    )
+
+
 def elsewhere(r: random.Random, k: str) -> Thread:
     "One target fails, another one passes."
     failed, passed = r.choice([
@@ -220,7 +243,7 @@ def delegated(r: random.Random, k: str) -> Thread:
 
 
 KINDS: list[Callable[[random.Random, str], Thread]] = [
-    edited, edited, slow, commanded, other_call, retried, flaky, elsewhere, elsewhere, in_folder, regression, never, edit_again, delegated]  # fmt: skip
+    edited, edited, slow, commanded, other_call, retried, flaky, elsewhere, elsewhere, in_folder, covered, run_by, regression, never, edit_again, delegated]  # fmt: skip
 
 
 def woven(r: random.Random, threads: list[Thread]) -> Iterator[Step]:

@@ -1,17 +1,24 @@
 """Addresses in asar's syntax, worked out by hand from the table of 65816 opcodes and the memory maps of the boards."""
 
 import random
+import re
 import time
+from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
+from made_up_hack import make_hack
 
+from sftbench.clean.dedup import dedup
+from sftbench.clean.validate import validate
 from sftbench.collect.assembly_lines import length
 from sftbench.collect.assembly_math import evaluate
 from sftbench.collect.assembly_places import MAPPERS, mirrors, place_of, rom_offset
 from sftbench.collect.assembly_project import assembly_project
 from sftbench.collect.assembly_walk import walk_through
 from sftbench.core.jsonl import collecting_unreadable
+from sftbench.core.sample import Sample
 
 
 def addresses(*lines: str, sizes: dict[str, int] | None = None, **files: str) -> dict[str, int | None]:
@@ -275,3 +282,47 @@ def test_damaged_code_is_read_to_the_end_and_a_wrong_address_is_never_told(tmp_p
         (tmp_path / f"{turn}.asm").write_text(text, encoding="utf-8")
     with collecting_unreadable():
         assert all(sample.messages for sample in assembly_project(path=[str(tmp_path)]))
+
+
+# --- a whole project ---
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> tuple[Path, list[Sample]]:
+    folder = tmp_path_factory.mktemp("hack")
+    make_hack(folder, seed=7)
+    with collecting_unreadable() as reports:
+        samples = list(assembly_project(path=[str(folder)]))
+    assert not reports
+    return folder, samples
+
+
+def test_a_project_of_160_assembly_and_290_markdown_files_gives_enough_that_differs(large):
+    folder, samples = large
+    assert (len(list(folder.rglob("*.asm"))), len(list(folder.rglob("*.md")))) == (160, 290)
+    assert set(Counter(sample.source_type for sample in samples)) == {
+        "routine",
+        "address",
+        "documentation",
+        "guide",
+        "architecture",
+    }
+    kept = [sample for sample in dedup([one for one in validate(samples) if not one.drop]) if not sample.drop]
+    assert len(kept) >= 2200
+    answers = [msgspec.structs.replace(one, messages=one.messages[-1:]) for one in kept]
+    assert sum(bool(one.drop) for one in dedup(answers)) < len(kept) / 100
+
+
+def test_every_place_that_a_large_project_tells_is_there(large):
+    folder, samples = large
+    lines = {
+        path.relative_to(folder).as_posix(): path.read_text().split("\n") for path in folder.rglob("*.*")
+    }
+    for sample in samples:
+        told = sample.messages[-1].content
+        for path, first, last in re.findall(r"`([\w/.-]+\.(?:asm|md)):(\d+)(?:-(\d+))?`", told):
+            assert 1 <= int(first) <= int(last or first) <= len(lines[path])
+        if found := re.search(r"^`(\w+)` is \$([0-9A-F]+) in (work|saved) RAM", told):
+            row = next(row for row in lines[sample.origin.path] if row.startswith(f"{found[1]} = "))
+            base = 0x7E0730 if found[3] == "work" else 0x700500
+            assert int(found[2], 16) == base + int(re.search(r"\+\$([0-9A-F]+)", row)[1], 16)

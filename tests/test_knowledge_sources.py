@@ -20,7 +20,7 @@ from sftbench.collect.capture import capture
 from sftbench.collect.check_source import check_source
 from sftbench.collect.distillation import distillation
 from sftbench.collect.documents import documents
-from sftbench.collect.graph_building import read_graph
+from sftbench.collect.graph_records import read_graph
 from sftbench.collect.jsonl import jsonl
 from sftbench.collect.knowledge_graph import knowledge_graph
 from sftbench.collect.memory import memory
@@ -94,7 +94,7 @@ def test_every_label_and_patch_lies_where_it_was_counted_by_hand(hack):
     found = {}
     for sample in hack:
         place = re.search(
-            r"(?:lies at|At) (\$\w+) in the ROM.*offset (\$\w+) of a file", answer(sample)
+            r"(?:lies at|put at) (\$\w+) in the ROM.*offset (\$\w+) of a file", answer(sample)
         )
         if place:
             name = sample.meta["name"].rpartition(" ")[0].removesuffix(" patch").removesuffix(" table")
@@ -417,6 +417,10 @@ class Bead(Wire):
         if force < 0:
             raise ValueError("pull it")
         return force
+
+
+def string(count: int) -> list[Bead]:
+    return [Bead() for _ in range(count)]
 '''
 WIRES = '"""Wires."""\n\n\nclass Wire:\n    "A wire that is fixed in the frame at both ends."\n\n\ndef cut(length):\n    raise ValueError("too hard")\n'
 

@@ -20,6 +20,7 @@ from sftbench.clean.known import harvest_known
 from sftbench.clean.scrub import scrub
 from sftbench.clean.scrub_model import batches, judge
 from sftbench.clean.scrub_personal import find_personal
+from sftbench.clean.search import find_leaf
 from sftbench.core.parallel import pmap
 from sftbench.core.sample import Message, Sample, ToolCall
 from sftbench.core.system import Problem
@@ -262,6 +263,34 @@ def test_no_text_makes_the_rules_for_personal_data_slow(unit):
     text = unit * (200_000 // len(unit))
     start = time.process_time()
     list(find_personal(text, text.lower()))
+    assert time.process_time() - start < 4
+
+
+SLOW_ONCE = [  # each unit doubles what an expression must try, unless it cannot try again
+    "password=timestreaminfluxdbbackendlist.",
+    "token = self.timestreaminfluxdbbackend_listdbparametergroups(\n",
+    "password = HTTPSERVERNAMEOFTHEHOST(",
+    "secret: aBaBaBaBaBaBaBaBaBaBaBaB!",
+    "token=a_b_c_d_e_f_g_h_",
+    "key := []byte(",
+    "hmac key: bytes(",
+    "password,a\n",
+    "| password | a |\n",
+    "-----BEGIN RSA PRIVATE KEY-----\n",
+    "eyJ",
+    '\\"password\\"',
+    "curl --user a ",
+    "user bob / ",
+    "changed from x to ",
+    "DE89 3704 ",
+]
+
+
+@pytest.mark.parametrize("unit", SLOW_ONCE)
+def test_no_text_makes_the_rules_for_secrets_slow(unit):
+    text = (unit * (8_000 // len(unit) + 1))[:8_000]
+    start = time.process_time()
+    find_leaf("", text)
     assert time.process_time() - start < 4
 
 

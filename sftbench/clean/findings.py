@@ -76,6 +76,7 @@ _ORDINARY_WORDS = """
     prompt ask input type name id self cls this description title label field column enabled disabled masked
     postgres postgresql mysql mongo redis rabbitmq guest vagrant public private community ubuntu minioadmin passw0rd
     secret_key secret-key client_secret access_key private_key public hunter2 s3cr3t letmein correct wrong
+    scram-sha-256 scram-sha-1 sha256 sha512 bcrypt argon2id md5crypt
     requires must cannot should needs option argument when will from with expired valid rotated revoked new old same different strong weak unset set redact
 """
 _ORDINARY = frozenset(_ORDINARY_WORDS.split())

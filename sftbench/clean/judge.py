@@ -27,15 +27,15 @@ _KEYED_WORDS = """
 _KEYED = frozenset(_KEYED_WORDS.split())
 _TOKEN_WORDS = """
     secret secrets token credential apikey authkey authtoken accesstoken secretkey accesskey privatekey
-    clientsecret salt totp appkey jwt bearer passkey accountkey signingkey encryptionkey auth
+    clientsecret salt pepper totp appkey jwt bearer passkey accountkey signingkey encryptionkey auth
     refreshtoken bottoken
 """
 _TOKEN = frozenset(_TOKEN_WORDS.split())
 _PLACE = re.compile(  # tokens of pages and of parsers
-    r"(?i)(?:^|[_.-]|[a-z](?=[A-Z]))(?:next|page|lock|continuation|idempotency|cancellation|cancel|sync|resume|pad|eos|bos|unk|mask|sep|stop)[_.-]?token$"
+    r"(?i)(?:^|[_.-]|[a-z](?=[A-Z]))(?:next|page|lock|continuation|idempotency|cancellation|cancel|change|export|import|input|output|sync|resume|pad|eos|bos|unk|mask|sep|stop)[_.-]?token$"
 )
 _GLUED = re.compile(
-    r"(?:password|passwd|passphrase|passwort|(?<!com)(?<!by)(?<!sur)(?<!res)(?<!over)(?<!under)pass|pwd|pw)$"
+    r"(?:password|passwd|passphrase|passwort|(?<!com)(?<!by)(?<!mini)(?<!sur)(?<!res)(?<!over)(?<!under)pass|pwd|pw)$"
 )
 _GLUED_TOKEN = re.compile(r"(?:token|secret|api_?key|accesskey|privatekey|secretkey|secretbase)$")
 _VECTORS = ("encryption", "cipher", "aes", "des", "crypto", "crypt", "initialization", "init", "secret")
@@ -96,11 +96,11 @@ _PART = rf"[_$]*{_CAMEL}(?:_+{_CAMEL})*\d{{0,2}}"
 _CODE = re.compile(
     rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[,;)]*|[\w.$>-]+[\[(].*|[\w.]+\[.*\].*"  # settings.API_KEY, get(…), x[…]
     r"|.*[A-Za-z_\])]\(.*\).*|.*\[[\"'\w]*\].*|.*\$\{.*|.*\{\{.*|.*\$\(.*|[\[({].*"
-    r"|.*=>.*|.*->.*|&\w.*|![A-Za-z]{2,12}|<.*|\*\w+|\\[A-Za-z]+|f?['\"].*|(?!(?=\D*\d)(?=[^A-Z]*[A-Z])).*\.[*+].*|!\$.*"
+    r"|.*=>.*|.*->.*|&\w.*|[A-Za-z_-]+=|![A-Za-z]{2,12}|<.*|\*\w+|\\[A-Za-z]+|f?['\"].*|(?!(?=\D*\d)(?=[^A-Z]*[A-Z])).*\.[*+].*|!\$.*"
 )
 _PATH = re.compile(r"(?!/(?=\D*\d)(?=[^A-Z]*[A-Z])[A-Za-z0-9]{14,}=*$)/[\w./@-]+|\.{1,2}/.*|~/.*|(?:https?|file|s3|gs)://.*|\w+://[^@]*|[A-Z]:\\.*|(?:[\w-]+/)*[\w.-]+"
                    r"\.(?:py|md|json|ya?ml|txt|js|tsx?|sh|go|rs|pem|key|crt|env|toml|html|cfg|ini|conf|log|csv|xml)")  # fmt: skip
-_NUMBER = re.compile(r"[+-]?[\d.,:%/_ -]+[A-Za-z%]{0,2}|0x[0-9a-fA-F]{1,8}|\d{4}-\d\d-\d\dT[\d:.]+Z?")
+_NUMBER = re.compile(r"[+~^-]?[\d.,:%/_ -]+[A-Za-z%]{0,2}|0x[0-9a-fA-F]{1,8}|\d{4}-\d\d-\d\dT[\d:.]+Z?")
 _WORD = re.compile(r"[^\W\d_]+(?:[_\-./][^\W\d_]+)*[.,;:!?)]*")
 _NAME = re.compile(
     rf"_*{_CAMEL}\d?(?:[_\-./:]{_CAMEL}\d?)*[_\-./:]?\d{{0,2}}[.,;:!?)]*|(?:[a-z]{{1,12}}\d{{1,4}}[-_:]){{1,3}}[a-z]*"

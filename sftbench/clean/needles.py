@@ -12,8 +12,7 @@ import mmap
 import re
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
+from .heads import Heads
 from .propagate import forms
 
 # %% ../../nbs/20_clean/needles.ipynb #99a4995b
@@ -72,81 +71,30 @@ def byte_forms(
     return found
 
 # %% ../../nbs/20_clean/needles.ipynb #1336db32
-_BITS = 22  # of the table: 4 MB
-_CHUNK = 1 << 22  # bytes that are looked at together
-_ODD = {8: 0x9E3779B97F4A7C15, 4: 0x9E3779B1}  # spread the words of 8 and of 4 bytes over the table
-
-
 class Needles:
     "Finds given values in bytes, in any of their forms."
 
     def __init__(self, values: Iterable[str], shortest: int = 6) -> None:
         "`shortest`: fewest characters from which encoded forms are looked for."
-        self._heads: dict[int, dict[bytes, list[tuple[bytes, str, str]]]] = {8: {}, 4: {}}
-        for value in sorted(set(values)):
+        found: dict[bytes, list[tuple[bool, str, str]]] = {}
+        for value in set(values):
             for form, name in byte_forms(value, shortest).items():
-                width = 8 if len(form) >= 8 else 4
-                if len(form) >= 4:
-                    self._heads[width].setdefault(form[:width], []).append((form, value, name))
-        for heads in self._heads.values():
-            for candidates in heads.values():
-                candidates.sort(key=lambda c: (-len(c[0]), c[2] != "plain", c))
-        self._words = {width: _words_of(heads, width) for width, heads in self._heads.items() if heads}
-        self._tables = {width: _table(words, width) for width, words in self._words.items()}
+                found.setdefault(form, []).append((name != "plain", value, name))
+        self._forms = Heads({form: min(told)[1:] for form, told in found.items()})
 
     def find(
         self,
         data: bytes | mmap.mmap,  # of a file
     ) -> Iterator[tuple[str, str, int]]:  # value, form, offset; the longest form at each place
         "Where values stand."
-        for first in range(0, len(data), _CHUNK):
-            for width, table in self._tables.items():
-                places = [
-                    p for shift in range(width) for p in self._places(data, first + shift, width, table)
-                ]
-                for place in sorted(places):
-                    yield from self._at(data, place, self._heads[width][bytes(data[place : place + width])])
-
-    def _places(self, data: bytes | mmap.mmap, start: int, width: int, table: np.ndarray) -> list[int]:
-        "Where the first bytes of a form stand, at every `width`th byte of a chunk."
-        count = min(_CHUNK, len(data) - start) // width
-        if count <= 0:
-            return []
-        words = np.frombuffer(data, f"<u{width}", count, start)
-        near = np.flatnonzero(table[_hashed(words, width)])
-        known = self._words[width]
-        same = known[np.minimum(np.searchsorted(known, words[near]), len(known) - 1)] == words[near]
-        return (near[same] * width + start).tolist()
-
-    def _at(
-        self, data: bytes | mmap.mmap, place: int, candidates: list[tuple[bytes, str, str]]
-    ) -> Iterator[tuple[str, str, int]]:
-        "The longest form at a place."
-        for form, value, name in candidates:
-            glued = name == "plain" and len(value) < 12 and _touched(data, place, len(form))
-            if data[place : place + len(form)] == form and not glued:
-                yield value, name, place
-                return
+        last = -1
+        for start, end, (value, name) in self._forms.find(data):
+            glued = name == "plain" and len(value) < 12 and _touched(data, start, end - start)
+            if start != last and not glued:
+                yield value, name, start
+                last = start
 
 # %% ../../nbs/20_clean/needles.ipynb #e5100126
-def _hashed(words: np.ndarray, width: int) -> np.ndarray:
-    "The place of each word in the table."
-    odd = np.array(_ODD[width], words.dtype)
-    return ((words * odd) >> np.array(8 * width - _BITS, words.dtype)).astype(np.int64, copy=False)
-
-
-def _words_of(heads: Iterable[bytes], width: int) -> np.ndarray:
-    "First bytes as sorted numbers."
-    return np.sort(np.frombuffer(b"".join(heads), f"<u{width}"))
-
-
-def _table(words: np.ndarray, width: int) -> np.ndarray:
-    "Which places of the table are taken."
-    table = np.zeros(1 << _BITS, dtype=bool)
-    table[_hashed(words, width)] = True
-    return table
-
-
 _WORD = re.compile(rb"[0-9A-Za-z]")
 _ESCAPED = re.compile(rb"\\(?:[nrtbf]|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})\Z")
 

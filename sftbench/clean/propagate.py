@@ -14,8 +14,7 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-from .keywords import present, trigrams
+from .heads import Heads
 
 # %% ../../nbs/20_clean/propagate.ipynb #859f748a
 def base64_cores(
@@ -92,53 +91,38 @@ class Hit(NamedTuple):
     value: str
     form: str
 
+# %% ../../nbs/20_clean/propagate.ipynb #6b1f0d2a
+def _raw(text: str) -> bytes:
+    "A text in UTF-8."
+    return text.encode("utf-8", "surrogatepass")
 
-def _trie_pattern(heads: Iterable[str]) -> str:
-    "A pattern for a set of strings of the same length, common beginnings shared."
-    groups: dict[str, set[str]] = {}
-    for head in heads:
-        groups.setdefault(head[:1], set()).add(head[1:])
-    parts = [
-        re.escape(first) + (_trie_pattern(rest) if rest != {""} else "")
-        for first, rest in sorted(groups.items())
-    ]
-    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
+
+def _in_text(text: str, raw: bytes, start: int, end: int) -> tuple[int, int]:
+    "Places of bytes as places of characters."
+    if len(text) == len(raw):
+        return start, end
+    before = len(raw[:start].decode("utf-8", "surrogatepass"))
+    return before, before + len(raw[start:end].decode("utf-8", "surrogatepass"))
 
 # %% ../../nbs/20_clean/propagate.ipynb #22be33dc
 class Matcher:
     "Finds given values in texts, in any of their forms."
 
-    def __init__(self, values: Iterable[str], shortest: int = 8, latin: bool = False) -> None:
-        "`latin`: texts are bytes decoded as Latin-1, so that offsets are bytes."
-        self.forms: dict[str, list[tuple[str, str, str]]] = {}
-        for value in sorted(set(values)):
+    def __init__(self, values: Iterable[str], shortest: int = 8) -> None:
+        "`shortest`: fewest characters from which encoded forms are looked for."
+        found: dict[bytes, list[tuple[bool, str, str]]] = {}
+        for value in set(values):
             for form, name in forms(value, shortest).items():
-                form = form.encode("utf-8", "surrogatepass").decode("latin-1") if latin else form
-                if len(form) >= 4:
-                    self.forms.setdefault(form[:4], []).append((form, value, name))
-        for candidates in self.forms.values():
-            candidates.sort(key=lambda c: (-len(c[0]), c[2] != "plain", c))
-        self._all = [form for candidates in self.forms.values() for form in candidates]
-        ends = [trigrams(form[0].encode("utf-8", "surrogatepass"))[[0, -1]] for form in self._all]
-        self._marks = np.array(ends, dtype=np.uint16).reshape(-1, 2).T
-        self._heads = re.compile(f"(?={_trie_pattern(self.forms)})") if self.forms else None
+                found.setdefault(_raw(form), []).append((name != "plain", value, name))
+        self._forms = Heads({form: min(told)[1:] for form, told in found.items()})
 
     def find(self, text: str) -> Iterator[Hit]:
         "Hits by start, the longest form at each; they may overlap."
-        if self._heads is None or (len(text) > 60 and not self._near(text)):
-            return
-        for match in self._heads.finditer(text):
-            start = match.start()
-            for form, value, name in self.forms[text[start : start + 4]]:
-                if text.startswith(form, start):
-                    yield Hit(start, start + len(form), value, name)
-                    break
-
-    def _near(self, text: str) -> bool:
-        "Whether any form is in a text: only those of which first and last trigram occur are looked for."
-        seen = present(text)
-        first, last = self._marks
-        return any(self._all[place][0] in text for place in np.flatnonzero(seen[first] & seen[last]))
+        raw, last = _raw(text), -1
+        for start, end, told in self._forms.find(raw):
+            if start != last:
+                yield Hit(*_in_text(text, raw, start, end), *told)
+            last = start
 
 # %% ../../nbs/20_clean/propagate.ipynb #33591dd9
 _BROKEN = re.compile(r"[\\^`]\r?\n[ \t]*|(?<=[A-Za-z0-9+/]{48})\r?\n(?=[A-Za-z0-9+/=]{4})")

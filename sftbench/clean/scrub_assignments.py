@@ -15,20 +15,21 @@ from .judge import plausible, secret_name, shape
 # %% ../../nbs/20_clean/scrub_assignments.ipynb #801d67e2
 _SPOT = re.compile(  # where a name that says secret may end and a value begin, in lower case
     r"(?:pass|pw|psk|secret|token|key|kennwort|senha|contrase|credential|auth|bearer|connection|salt|mdp|webhook|totp|otp"
-    r"|mnemonic|clave)[\w-]{0,40}\\{0,3}[\"'\]]{0,2}(?:\s{0,20}|\s(?:as )?string\s)[:=?\"'<]"
+    r"|mnemonic|clave|pepper)[\w-]{0,40}\\{0,3}[\"'\[\]]{0,2}(?:\s{0,20}|\s(?:as )?string\s)[:=?\"'<|]"
 )
 _NAME_START = re.compile(r"(?<![\w$.-])[\w.-]{1,48}\Z")
 _ASSIGN = re.compile(
-    r"(?P<name>[\w.-]{1,90})\\{0,3}[\"'\]]{0,2}(?::\s{0,2}[\w\[\]| .&'<>?]{1,24}?(?=\s=)|\s+(?:As\s)?(?:string|String|str)(?=\s=))?"
-    r"(?P<sep>[ \t]{0,20}(?:=>|:=|\?=|==?|:|<-)[ \t]{0,20}|[ \t]+(?=[\"']))(?:[fbruN@]{1,2}(?=[\"'])|(?:new )?(?:[\w.()]{1,40}\.)?"
+    r"(?P<name>[\w.-]{1,90})\\{0,3}(?:\[\d{0,3}\]|[\"'\]]{0,2})(?::\s{0,2}[\w\[\]| .&'<>?]{1,24}?(?=\s=)|\s+(?:As\s)?(?:string|String|str)(?=\s=))?"
+    r"(?P<sep>[ \t]{0,20}(?:=>|:=|\?=|\|\|=|\?\?=|==?|:|<-)[ \t]{0,20}|[ \t]+(?=[\"']))(?:[fbruN@]{1,2}(?=[\"'])|(?:new )?(?:[\w.()]{1,40}\.)?"
     r"(?:\[\]byte|from|bytes|bytearray|String|Some|Get[Bb]ytes|encode|b64decode|fromhex|unhexlify|Secret(?:Str|String)?|base64_decode|atob|DecodeString"
-    r"|parse)\((?:[fbruN@](?=[\"']))?)?"
+    r"|parse)\([fbruN@]?(?=[\"']))?"
     r"(?:\\{0,3}\"(?P<double>[^\"\n\\]{4,400})|\\{0,3}'(?P<single>[^'\n\\]{4,400})|`(?P<tick>[^`\n\\]{4,400})`"
     r"|(?P<bare>[^\s\"'`<>\\,;&|][^\s\"'`<>\\;&|]{3,400}))"
 )
 _BESIDE = re.compile(
     r"(?i)\b(?:user(?:name)?|uid|login|user id)\s?=\s?[^\s,;&()]{1,60}(?:[,;&]|\s(?!\s))\Z"
 )  # user=…;
+_IN_HOST = re.compile(r"://[^\s/?'\"]*\Z")  # a user name of a URL
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _CODE_LINE = re.compile(r"[ \t](?:=|:=|<-)[ \t]|=(?==)")
 _IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+(?:[A-Z][a-z]+)+\d?|[a-z]+\d?")
@@ -89,7 +90,8 @@ def find_assignments(
     "Values whose name says that they are secret."
     for match in _assignments(text, lowered):
         kind = secret_name(match["name"])
-        if not kind:
+        scoped = text[match.start() - 2 : match.start()] == "::" and text[match.end("name")] in "\"'"
+        if not kind or scoped or _IN_HOST.search(text, max(0, match.start() - 40), match.start()):
             continue
         group = next(g for g in ("double", "single", "tick", "bare") if match[g])
         value, start = _bare(match) if group == "bare" else (match[group], match.start(group))

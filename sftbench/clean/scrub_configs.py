@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .findings import Finding, entropy, is_placeholder
-from .judge import secret_name, shape
+from .judge import is_passphrase, secret_name, shape
 from .keywords import Keywords, spots
 from .scrub_forms import find_forms
 
@@ -33,6 +33,9 @@ SNMP_COMMUNITY rocommunity,rwcommunity r[ow]community6?\s+@
 SNMP_COMMUNITY com2sec com2sec6?\s+\S+\s+\S+\s+@
 SECRET tacacs tacacs(?:-server)?\b[^\n]{0,60}?\b(?:key|secret|shared-secret)(?:\s+\d)?\s+@
 SECRET radius radius(?:-server)?\b[^\n]{0,60}?\b(?:key|secret|shared-secret)(?:\s+\d)?\s+@
+PASSWORD pre-shared-secret,auth_pass,bindpassword,insecure-password,ssl_password (?:pre-shared-secret|auth_pass|authldapbindpassword|insecure-password|ssl_password)\s+@
+~PASSWORD wpa-psk wpa-psk\s+@[;]?!
+PASSWORD stats\x20auth stats\s+auth\s+[\w.-]{1,40}:@
 ~SECRET key-string key-string(?:\s+\d)?\s+@
 ~SECRET password [cp][ha]ap?\s+(?:sent-username\s+\S+\s+)?password(?:\s+\d)?\s+@
 ~SECRET \x20md5 md5(?!\s+key-string)(?:\s+\d)?\s+(?![0-9a-f]{32})@
@@ -104,7 +107,7 @@ def find_lines(
                 else odd and not _HEX.fullmatch(value)
             )
             good = good and (
-                lowered[match.start() : match.start() + 4] != "auth" or text[match.start()] == "A"
+                lowered[match.start() : match.start() + 5] != "auth " or text[match.start()] == "A"
             )
             if good and not is_placeholder(value) and _begins(text, match.start()):
                 yield Finding(start, end, line.kind, "structure")
@@ -118,12 +121,12 @@ def _begins(text: str, at: int) -> bool:
     escaped = text.rfind("\\n", 0, at)
     start = max(text.rfind("\n", 0, at), escaped + 1 if escaped >= 0 else -1) + 1
     match = _BEGIN.fullmatch(text, start, at) if at - start < 160 else None
-    return bool(match) and len(match["words"].split()) <= 6
+    return bool(match) and len(match["words"].split()) <= 8
 
 # %% ../../nbs/20_clean/scrub_configs.ipynb #b37ed99a
 _SETTER = re.compile(
     r"(?:(?i:ENV|ARG|setenv|setx|fastcgi_param|passenger_env_var|uwsgi_param|set -\w+|kv put)|export)\s+(?P<name>[\w/.-]{3,60})[ \t]+"
-    r"\\{0,3}[\"']?(?P<value>(?!\w+=\w)[^\s\"'\\;&|]{4,200})|#define\s+(?P<caps>\w{3,60})\s+\\{0,3}\"(?P<quoted>[^\"\n\\]{4,200})"
+    r"\\{0,3}[\"']?(?P<value>(?!\w+=\w)[^\s\"'\\;&|]{4,200})|#define\s+(?P<caps>\w{3,60})\s+@?\\{0,3}\"(?P<quoted>[^\"\n\\]{4,200})"
 )
 _STARTS = Keywords(
     [
@@ -165,9 +168,9 @@ def find_setters(
         kind, value = secret_name(match["name"] or match["caps"]), match[group]
         if (
             kind
-            and shape(value) in ("mixed", "name", "word")
+            and (shape(value) in ("mixed", "name", "word") or is_passphrase(value))
             and not is_placeholder(value)
-            and (kind == "PASSWORD" or any(map(str.isdigit, value)))
+            and ((kind == "PASSWORD" and len(value) >= 6) or any(map(str.isdigit, value)))
         ):
             yield Finding(*match.span(group), kind, "structure")
 

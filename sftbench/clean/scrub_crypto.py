@@ -30,7 +30,7 @@ _SPEAKS = re.compile(
     r"(?i)(?:crypt(?:ion|o)?|cipher|aes|des|hmac|init\w*)[_-]?(?:iv|vector|nonce|key|salt)$|^IV$"
 )
 _PLAIN = re.compile(
-    r"(?i)0001020304|0123456789|abcdefgh|00000000|ffffffff|public|primary|foreign|^ssh-|^\w+_\w+$"
+    r"(?i)0001020304|0123456789|abcdefgh|00000000|ffffffff|public|primary|foreign|^ssh-|^\w+_\w+$|^(?:aes|des|rsa|sha|hmac|hs|ec|chacha|pbkdf)\d*[/_-][\w/-]*$"
 )
 
 # %% ../../nbs/20_clean/scrub_crypto.ipynb #273254e2
@@ -72,7 +72,7 @@ def find_literals(
             yield Finding(*match.span(group), "SECRET", "structure")
 
 # %% ../../nbs/20_clean/scrub_crypto.ipynb #66b97723
-_ARRAY = re.compile(r"\"(?P<value>[^\"\\\n]{5,100})\"\.toCharArray\(\)")
+_ARRAY = re.compile(r"\"(?P<value>[^\"\\\n]{5,100})\\{0,3}\"\.toCharArray\(\)")
 
 
 def find_arrays(

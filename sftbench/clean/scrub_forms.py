@@ -21,16 +21,29 @@ jdbc:oracle (?i)jdbc:oracle:\w+:\w{1,30}/(?P<value>[^\s@\"']{4,60})@
 github-oauth github-oauth\\?\"[^}\n]{0,80}:\s*\\?\"(?P<value>\w{40,100})
 open\x20-u,user\x20 \b(?:open|user)\s+(?:-u\s+)?[\w.@-]+,(?P<value>[^\s\"'\\]{4,80})
 endpoint= (?i);Secret=(?P<value>[A-Za-z0-9+/=]{40,})
+userpwd USERPWD["']?\s?(?:,|=>|=)\s?["'][\w.@+-]+:(?P<value>[^\s"'\\]{4,100})["']
+jwt:key,jwt__key,encryption:key,jwtsettings,"jwt" ["'](?:Jwt|Encryption|JwtSettings|Aes)(?::|__|["']:\s?\{[^{}]{0,120}?["'])(?:Secret)?(?:Key|Secret)["']\]?\s?[=:,]\s?["'](?P<value>[^\s"'\\]{12,200})["']
 sonar.login sonar\.login\s?[=:]\s?\\?[\"']?(?P<value>\w{20,60})\b
-machine\x20 machine\s+\S+\s+login\s+\S+\s+(?:account\s+\S+\s+)?password\s+(?P<value>[^\s"'\\]{4,})
+machine\x20 machine@\S+@login@[^\s\\]+@(?:account@\S+@)?password\s+(?P<value>[^\s"'\\]{4,})
 :\x20psk,:\x20eap,:\x20xauth,:\x20ntlm (?i):[ \t]+(?:psk|eap|xauth|ntlm)[ \t]+\\?[\"'](?P<value>[^\"'\n\\]{4,200})
-]: (?m)\[[\w.-]+\](?::\d{1,5}|:submission|:smtps?)[ \t]+[\w.@+-]+:(?P<value>[^\s\"'\\]{4,80})[ \t]*$
+]: \[[\w.-]+\](?::\d{1,5}|:submission|:smtps?)[ \t]+[\w.@+-]+:(?P<value>[^\s\"'\\]{4,80})(?=\s|[\"'\\]|$)
 ftp \bftp\b[^\n]*<<[^\n]*\n(?:[^\n]*\n){0,4}?\s*(?:quote )?user[ \t]+[\w.@-]+[ \t]+(?P<value>[^\s\"']{4,80})
 basic_auth,sp_addlogin,authenticate_with \b(?:basic_auth|sp_addlogin|basic_authenticate_with)\s+(?:name: ?)?N?[\"'][\w.@-]+[\"'],\s*(?:password: ?)?N?[\"'](?P<value>[^\"'\n]{4,80})[\"']
 _key,_salt define\(\s*['"](?:SECURE_AUTH|AUTH|LOGGED_IN|NONCE)_(?:KEY|SALT)['"]\s*,\s*(?:'(?P<value>[^'\n]{40,90})'|"[^"\n]{40,90}")
 """
+_BLANK = r"(?:\s|\\[nrt]|[-+>→|]|(?<=\n)[\w./-]{1,60}:\d{1,6}[:-]|(?<=[\n ])\d{1,6}[→\t])+"  # also what listings and diffs put there
 _FORMS = Rules(
-    Rule("PASSWORD", tuple(words.replace("\\x20", " ").split(",")), re.compile(pattern), "format", 1.5)
+    Rule(
+        "PASSWORD",
+        tuple(words.replace("\\x20", " ").split(",")),
+        re.compile(
+            pattern.replace("machine@", "machine ").replace("@", _BLANK)
+            if words == "machine\\x20"
+            else pattern
+        ),
+        "format",
+        1.5,
+    )
     for words, pattern in (line.split(None, 1) for line in _TABLE.strip().splitlines())
 )
 

@@ -19,10 +19,13 @@ _ELEMENT = re.compile(
     r"(?:<!\[CDATA\[)?(?P<value>[^<>\s][^<>\n]{3,400}?)(?:\]\]>)?\s{0,40}</"
 )
 _KEY_STRING = re.compile(
-    r"<key>(?P<name>[\w.-]{2,60})</key>[^<>]{0,60}<string>(?P<value>[^<>\n]{4,400})</string>"
+    r"<(?:key|(?:param-)?name)>(?P<name>[\w.-]{2,60})</[^<>]{2,16}>[^<>]{0,60}<(?:string|(?:param-)?value)>(?P<value>[^<>\n]{4,400})</"
 )
 _ATTRIBUTES = re.compile(
     r"\b(?:name|key|id)=\\?[\"'](?P<name>[\w.-]{2,60})\\?[\"'][^<>]{0,80}?\s(?:value|content)=\\?[\"'](?P<value>[^\"'<>\n\\]{4,400})"
+)
+_BACKWARDS = re.compile(
+    r"\bvalue=\\?[\"'](?P<value>[^\"'<>\n\\]{4,400})\\?[\"']\s[^<>]{0,40}?\b(?:name|key|id)=\\?[\"'](?P<name>[\w.-]{2,60})\\?[\"']"
 )
 _CALLED = re.compile(r"\b(?:name|key|id)=\\?[\"'](?P<name>[\w.-]{2,60})")
 
@@ -38,7 +41,7 @@ def find_markup(
             for name in (match["name"], called["name"] if called else ""):
                 yield from _named(name, match)
     if "value=" in lowered or "content=" in lowered:
-        for match in _ATTRIBUTES.finditer(text):
+        for match in (*_ATTRIBUTES.finditer(text), *_BACKWARDS.finditer(text)):
             yield from _named(match["name"], match)
 
 
@@ -53,10 +56,13 @@ _Q = r"\\{0,3}[\"']?"
 _NEWLINE = r"(?:[ \t,]|\\?\r?\n(?:[\w./-]{1,60}:\d+[:-]|[ \t]*\d{1,6}[→:|\t]|[-+>|])?|\\n){0,40}?"
 _OBJECT = re.compile(
     rf"(?i)(?:name|key|variable|parameterkey)\b{_Q}[ ]?[:= ][ ]?{_Q}(?P<name>[\w.-]{{3,60}}){_Q}(?:[ ]?\{{)?{_NEWLINE}"
-    rf"{_Q}\b(?:value|parametervalue|default)\b{_Q}[ ]{{0,8}}[:=][ ]{{0,8}}{_Q}(?P<value>[^\s\"',}}\\]{{4,400}})"
+    rf"{_Q}\b(?:value|parametervalue|default|defaultvalue)\b{_Q}[ ]{{0,8}}[:=][ ]{{0,8}}{_Q}(?P<value>[^\s\"',}}\\]{{4,400}})"
 )
 
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #60a8710e
+_NESTED = re.compile(
+    r"\"(?P<name>[\w.-]{3,60})\\?\"\s?:\s?\{\s{0,20}\\?\"(?:value|[Vv]alue|default|defaultValue)\\?\"\s?:\s?\\?\"(?P<value>[^\s\"\\]{4,400})\\?\""
+)
 _EDGES = ("", *" \t\n\"'{,([+-r")
 
 
@@ -66,6 +72,8 @@ def find_objects(
 ) -> Iterator[Finding]:  # spans of values
     "Values that stand beside a name."
     lowered = lowered if len(lowered) == len(text) else text  # a rare letter changes its length
+    for match in _NESTED.finditer(text) if "value" in lowered else ():
+        yield from _named(match["name"], match)
     if "value" in lowered or "default" in lowered:
         for at in spots(("name", "key", "variable"), lowered):
             match = _OBJECT.match(text, at) if text[at - 1 : at] in _EDGES else None
@@ -76,7 +84,7 @@ def find_objects(
 # %% ../../nbs/20_clean/scrub_pairs.ipynb #00c69ff0
 _FALLBACK = re.compile(
     r"(?i)(?:[\"'](?P<name>[\w.#=\[\] -]{3,60})\\{0,3}[\"']|env\.(?P<env>\w{3,60}))[\])\"']{0,4}\s{0,4}"
-    r"(?:,|\bor\b|\|\||\?\?|\?:|\.(?:send_?keys|type|fill|set_?value|set|val|press_?sequentially|input)\()\s{0,4}(?:[\w.]{1,30}\s?=\s?[\w.]{1,30}\s?,\s{0,4}){0,4}(?:default\s?=\s?)?"
+    r"(?:,|\bor\b|\|\||\?\?|\?:|\)?\s?\{|\.(?:send_?keys|type|fill|set_?value|set|val|press_?sequentially|input)\()\s{0,4}(?:[\w.]{1,30}\s?=\s?[\w.]{1,30}\s?,\s{0,4}){0,4}(?:default\s?=\s?)?"
     r"[bfru]?\\{0,3}[\"'](?:\\{1,3}\")?(?P<value>[^\"'\n\\]{4,200})\\{0,3}[\"']"
 )
 _SETS = re.compile(
@@ -102,7 +110,7 @@ def find_fallbacks(
         if not match:
             continue
         done = match.end()
-        if "=" in (match["name"] or "").partition("[")[0]:
+        if "=" in (match["name"] or "").partition("[")[0] or match["value"][0] == ".":
             continue
         kind, value = secret_name((match["name"] or match["env"]).strip("#[]-. ")), match["value"]
         around = text[max(0, match.start() - 24) : match.start("value")]

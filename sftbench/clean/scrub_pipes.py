@@ -98,7 +98,10 @@ _MARKED = tuple(
             ("net use",),
             r"(?i)\bnet\s+use\s+(?:\w:\s+)?\\\\\S+\s+\\?['\"]?(?P<value>[^\s/'\"\\]{4,})\\?['\"]?\s+/user:",
         ),
-        (("expect",), r"\bsend\s+(?:--\s+)?\\?[\"'](?P<value>[^\s\"'\\]{4,80})\\+r"),
+        (
+            ("expect",),
+            r"\bsend\s+(?:--\s+)?\\?[\"'](?P<value>(?!exit|quit|logout|show|reload)[^\s\"'\\]{4,80})\\+[rn]",
+        ),
         (("assword:",), r"assword:[^\n]{0,40}\bsend(?:line)?\(?\s*\\?[\"'](?P<value>[^\s\"'\\]{4,80})"),
     )
 )

@@ -19,7 +19,7 @@ _LANGUAGE = re.compile(
     r"\d+(?:\.\d+)*-?[A-Za-z]{1,12}(?:-[a-z]+)*|(?i:sha|md|base|utf|aes|rsa|hs|rs|es|ed|x|v|ipv|p|h|oauth|http|web|log|ec|k|s)-?\d+(?:[-_/.][\w.-]+)*"
     r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[a-z0-9-]+\.)+[a-z]{2,6}(?:[:/].*)?|.*[=<>~!]=.*|#\d+|[a-z./-]+:\d+|[A-Z]{2,9}[-_]?\d{1,4}|\w+'\w{1,3}|~.*"
     r"|[A-Za-z]?[a-z]+(?:[-/][a-z]+)+|[a-z_]{2,}=.*|id_\w+|[A-Z][a-z]+\d?(?:[/&+][A-Z][a-z]+\d?)+|.*%[sdr]\b.*|&\w+;|@[a-z/.-]+|r/\w+|[a-z-]+/[\w./-]+"
-    r"|\W+|.*&(?:#\w+|quot|lt|gt|amp)\b.*|[\w-]+\.\d|[a-z0-9._-]+/[\w./-]+|[^\[]*\].*|\w+@|\+?[A-Z_]+|[A-Z][\w.+-]*-\d[\w.-]*(?:-\w+)*|/.*|:.*|.*\\[a-z].*|\$.*|.*\*\*.*|.*\.\w+\(.*"
+    r"|\W+|.*&(?:#\w+|quot|lt|gt|amp)\b.*|[\w-]+\.\d|[a-z0-9._-]+/[\w./-]+|[^\[]*\].*|\w+@|\+?[A-Z_]+|[A-Z][A-Za-z.+]*-\d[\w.-]*(?:-\w+)*|/.*|:.*|.*\\[a-z].*|\$.*|.*\*\*.*|.*\.\w+\(.*"
 )
 
 
@@ -54,12 +54,13 @@ _NOUN_STARTS = """
 _NOUNS = Keywords(_NOUN_STARTS.split())
 _TELLS = re.compile(
     r"(?P<link>[*_)\]]{0,2}(?:\sis generated for \S{1,60}?(?=:\s)|\sto proceed[^\n.:]{0,40}(?=:)|\s(?:for|of|on|to|in|at|from|you|that|we|i|от|für|von|de|du|der|root|asked|server\w*|сервера)\b[^\n.,:=;|]{0,48}?|\s?\([^)\n]{1,40}\))?"
-    r"(?:\s{0,3}(?:[:=：→|]|->|=>)|\s(?:is|was|are|ist|lautet|es|est|é|è|to|je|will be|should be|set to|changed to|again|now)\b|(?:是|は|는|은|为))"
-    r"(?:\s{0,2}(?:now|still|currently|again|:|just):?)?|\sот сервера(?=\s)|(?=\s))[\s*_|：]{0,5}"
+    r"(?:\s{0,3}(?:[:=：→|]|->|=>)|\s[-–](?=\s)|\s(?:is|was|are|ist|lautet|es|est|é|è|to|je|will be|should be|set to|changed to|again|now)\b|(?:是|は|는|은|为))"
+    r"(?:\s{0,2}(?:now|still|currently|again|:|just):?)?|\sот сервера(?=\s)|(?=\s))(?:[\s*_|：]|(?<=\n)(?:[-+>]|[ \t]*\d{1,6}[→\t])){0,9}"
     r"(?:`(?P<tick>[^`\n]{4,128})`|[\"“'«](?P<quote>[^\"”'»\n]{4,128})[\"”'»]|(?P<bare>[^\s\"'`<>(){}]{4,200}))"
 )
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #d798df8b
+_OF_PAGES = re.compile(r"(?i)(?:next|page|lock|continuation|idempotency|cancellation|resume)[_ .-]?\Z")
 _OFFERED = re.compile(r"(?i)\b(?:use|using|with|try|its)\s(?:the\s|this\s)?(?:\w+\s)?$")
 
 
@@ -69,18 +70,20 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
     if not match:
         return
     group = "tick" if match["tick"] else "quote" if match["quote"] else "bare"
-    value = re.split(r"[,;&](?=\w+=)", match[group])[0].rstrip(".,;:)?|*" if group == "bare" else "")
+    value = re.split(r"[,;&](?=[\w-]+=)", match[group])[0].rstrip(".,;:)?|*" if group == "bare" else "")
     if text[match.end(group) : match.end(group) + 1] == "(":
         return
     strong, linked = bool(noun["strong"]), bool(match["link"].strip())
     if " " in value:
-        if strong and linked and is_passphrase(value):
+        if strong and is_passphrase(value):
             yield Finding(*match.span(group), "PASSWORD", "prose")
         return
     before = text[max(0, noun.start() - 24) : noun.start()]
     if (not linked and before[-1:] in tuple("-_./$")) or (
         "\n" in text[noun.end() : match.start(group)] and match["link"][-1:] not in tuple(":：")
     ):
+        return
+    if (noun["weak"] and _OF_PAGES.search(before)) or re.search(r"://[^\s\"']*\Z", before):
         return
     linked = linked or bool(_OFFERED.search(before))
     quoted = group != "bare" and strong and linked and re.fullmatch(r"[\w.@!-]{8,}", value)
@@ -97,17 +100,17 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
 # %% ../../nbs/20_clean/scrub_prose.ipynb #41b45159
 _Q = r"[`\"'*(]{0,2}"
 _PAIR = re.compile(
-    rf"(?i)(?:log ?in|sign ?in|ssh|credentials?|creds|account|user(?:name)?|admin)\b(?:[^\n/:]|:(?=\s)){{0,24}}?[\s(`\"'*]"
+    rf"(?i)(?:log ?in|sign ?in|ssh|credentials?|creds|zugangsdaten|identifiants|credenciales|account|user(?:name)?|admin)\b(?:[^\n/:]|:(?=\s)){{0,24}}?[\s(`\"'*]"
     rf"(?P<user>[\w.@-]{{2,40}}){_Q}(?:\s?/\s?|:\s?|\sand\s(?:password\s)?){_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
 )
 _WITH = re.compile(
     rf"(?i)(?:log ?in|sign ?in|ssh|connect|authenticate|get in)\b(?:[^\n.]|\.(?=\w)){{0,60}}?\b(?:with|using)\s(?:the\s|password\s|pw\s){{0,2}}"
     rf"{_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
 )
-_USED = re.compile(rf"(?i)(?:\buse\s{_Q}|[\s(`\"'][\w.@-]{{2,40}}[:/])(?P<value>[^\s`\"'<>]{{6,80}}?){_Q}\Z")
-_LOG_STARTS = (
-    "login|log in|sign in|signin|ssh|connect|authenticate|get in|credential|creds|account|user|admin"
+_USED = re.compile(
+    rf"(?i)(?:\bus(?:e|ing)\s{_Q}|[\s(`\"'][\w.@-]{{2,40}}[:/])(?P<value>[^\s`\"'<>]{{6,80}}?){_Q}\Z"
 )
+_LOG_STARTS = "login|log in|sign in|signin|ssh|connect|authenticate|get in|credential|creds|zugangsdaten|identifiants|credenciales|account|user|admin"
 _LOGS = Keywords(_LOG_STARTS.split("|"))
 _TO = Keywords(
     f" {how} {what}" for how in ("to", "for") for what in ("log", "sign", "ssh", "connect", "auth", "access")
@@ -150,7 +153,7 @@ def _beside(match: re.Match[str], start: int, named: bool) -> Iterator[Finding]:
     "The value of a match, if it looks like a password and is no part of an address."
     value = match["value"].rstrip(".,;:)*")
     joined = named or re.search(r"[a-z][A-Z]|[_!]|\w-\w+-\d", value)
-    digest = named and re.fullmatch(r"(?i)sha\d*|md5|\w*_?id", match["user"])
+    digest = named and re.fullmatch(r"(?i)sha\d*|md5|(?:\w*_)?id|AAAA[\w.@-]*|[\w-]{25,}", match["user"])
     if "//" not in match[0] and not digest and looks_random(value, bool(joined)):
         yield Finding(start, start + len(value), "PASSWORD", "prose")
 

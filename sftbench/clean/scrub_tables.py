@@ -18,6 +18,7 @@ _WORDS = Keywords(["pass", "pw", "secret", "token", "api_key", "apikey", "api ke
 _HEAD = re.compile(
     r"(?:[ \t>]{0,8}\|)?[\w\"'`*][\w |,;:\t\"'`*./()-]{5,300}\Z|[ \t>]{0,8}\|[\w |\"'`*./()-]{5,300}\Z"
 )
+_LISTED = re.compile(r"(?:[\w./-]{1,60}:\d{1,6}[:-]|[ \t]*\d{1,6}[→:\t]|[-+>](?! ))?")
 _CELL = re.compile(r"[`\"'* ]{0,4}(?P<value>.*?)[`\"'* ]{0,4}\Z", re.S)
 
 
@@ -39,20 +40,15 @@ def _is_literal(value: str) -> bool:
     return len(value) >= 4 and bool(odd) and shape(value) in ("mixed", "name") and not is_placeholder(value)
 
 
-def _rows(text: str, start: int, sign: str, columns: list[int], width: int) -> Iterator[Finding]:
-    "The cells of some columns in the lines from a place on."
-    for _ in range(1000):
-        end = text.find("\n", start)
+def _rows(text: str, end: int, newline: str, sign: str, width: int) -> Iterator[tuple[str, int]]:
+    "The lines after a line's end that have as many separators as the head."
+    while end >= 0:
+        start = end + len(newline)
+        end = text.find(newline, start)
         line = text[start : end if end >= 0 else len(text)]
         if line.count(sign) != width:
             return
-        cells = _split(line.rstrip("\r"), start, sign)
-        for value, at in (cells[column] for column in columns):
-            if _is_literal(value):
-                yield Finding(at, at + len(value), "PASSWORD", "structure")
-        if end < 0:
-            return
-        start = end + 1
+        yield line.rstrip("\r"), start
 
 # %% ../../nbs/20_clean/scrub_tables.ipynb #fae7f820
 def find_tables(
@@ -61,15 +57,23 @@ def find_tables(
 ) -> Iterator[Finding]:  # spans of cells
     "Cells of columns whose head says secret."
     lowered, done = lowered if len(lowered) == len(text) else text, -1
-    for at in sorted(spots(_WORDS.found(lowered), lowered)) if "\n" in text else ():
-        begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+    for at in sorted(spots(_WORDS.found(lowered), lowered)):
+        newline = "\\n" if "\\n" in text[at : at + 200].partition("\n")[0] else "\n"
+        begin, end = text.rfind(newline, 0, at) + 1, text.find(newline, at)
+        begin += len(newline) - 1 if begin else 0
         if at < done or end < 0 or end - begin > 300:
             continue
+        begin = _LISTED.match(text, begin, at).end()  # type: ignore[union-attr]
         done, head = end, text[begin:end].rstrip("\r")
         sign = max("|\t;,", key=head.count)
         if not head.count(sign) or not _HEAD.match(head):
             continue
         cells = _split(head, begin, sign)
         columns = [place for place, (name, _) in enumerate(cells) if len(name) <= 24 and secret_name(name)]
-        if columns and all(len(name) <= 40 and (name or sign == "|") for name, _ in cells):
-            yield from _rows(text, end + 1, sign, columns, head.count(sign))
+        if not columns or not all(len(name) <= 40 and (name or sign == "|") for name, _ in cells):
+            continue
+        for line, start in _rows(text, end, newline, sign, head.count(sign)):
+            done, row = start + len(line), _split(line, start, sign)
+            for value, place in (row[column] for column in columns):
+                if _is_literal(value):
+                    yield Finding(place, place + len(value), "PASSWORD", "structure")

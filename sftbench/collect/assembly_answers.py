@@ -112,7 +112,7 @@ def source_of(
 
 def listed(
     uses: list[Use],  # in order
-    most: int = 8,  # how many are written out
+    most: int = 6,  # how many are written out
 ) -> str:  # with "and 3 more"
     "Places in a row, those of a routine together."
     rows: dict[tuple[str, str], list[int]] = {}
@@ -138,8 +138,8 @@ def where(
         mirror = f"; {written(place.others[0])} is the same byte" if place.others else ""
         return f" in saved RAM{mirror}"
     if place.region == "ROM":
-        others = f", the same byte as {' and '.join(map(written, place.others))}" if place.others else ""
-        return f" in the ROM{others}: offset ${place.offset:06X} of a file without header"
+        seen = f", the same byte as {' and '.join(map(written, place.others))}" if place.others else ""
+        return f" in the ROM (offset ${place.offset:06X} of a file without header{seen})"
     sign = register_of(place.address)
     if sign:
         return f" ({sign}), {place.region}"

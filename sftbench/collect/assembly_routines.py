@@ -10,17 +10,18 @@ import re
 from collections.abc import Iterator
 
 from .assembly_answers import Exchange, Hack, named, pick, source_of, where
-from .assembly_facts import facts_of, memory_of
+from .assembly_facts import facts_of, memory_of, steps_of
+from .assembly_lines import is_comment, tells
 from .assembly_places import place_of, rom_offset, written
 from .assembly_state import Block
 
 # %% ../../nbs/10_collect/assembly_routines.ipynb #b77e748e
-_WORDS = re.compile(r"[^\W\d_]{2,}")
-
-
-def _code(block: Block, hack: Hack) -> str:
-    "The lines of a block, without its comment."
-    return "\n".join(hack.files[block.path][block.first - 1 : block.last])
+def _code(block: Block, hack: Hack, bare: bool = False) -> str:
+    "The lines of a block, without its comment; bare ones without the comments inside of it."
+    lines = hack.files[block.path][block.first - 1 : block.last]
+    if bare:
+        lines = [line.partition(";")[0].rstrip() for line in lines if not is_comment(line)]
+    return "\n".join(lines)
 
 
 def _task(block: Block, hack: Hack) -> str:
@@ -48,19 +49,19 @@ _WRITE = ["Write the 65816 {kind} `{name}`:", "Write the {kind} `{name}` in asar
 
 def _explain(block: Block, hack: Hack, max_lines: int) -> Iterator[Exchange]:
     "What a block does, by its comment and its code, or by its code alone."
-    telling, facts = len(_WORDS.findall(block.comment)) >= 4, facts_of(block, hack)
+    telling, facts, steps = tells(block.comment), facts_of(block, hack), steps_of(block, hack)
     is_short = block.last - block.first < max_lines
-    if not telling and (len(facts) < 4 or len(block.uses) < 5 or not is_short):
+    if not telling and len(steps) < 3 and (len(facts) < 4 or len(block.uses) < 5 or not is_short):
         return
     kind = "macro" if block.name.startswith("%") else "routine"
-    ask = pick(block.name, _EXPLAIN if telling else _FACTS).format(
+    ask = pick(block.name, _EXPLAIN if telling or len(steps) > 2 else _FACTS).format(
         kind=kind, name=block.name, path=block.path
     )
-    code = f"\n\n```asm\n{_code(block, hack)}\n```" if is_short else ""
+    code = f"\n\n```asm\n{_code(block, hack, bare=bool(steps))}\n```" if is_short else ""
     source = f"Source: {source_of(block.path, block.first, block.last)}."
-    answer = "\n\n".join(
-        part for part in (block.comment if telling else "", "\n".join(facts), source) if part
-    )
+    listed = "\n".join(["Line by line:", *steps]) if steps else ""
+    said = (block.comment if telling else "", "\n".join(facts), listed, source)
+    answer = "\n\n".join(part for part in said if part)
     yield Exchange(
         "routine", block.path, (block.start, block.last), f"{block.name} explain", ask + code, answer
     )
@@ -84,7 +85,7 @@ def ask_routine(
     if not block.uses:
         return
     yield from _explain(block, hack, max_lines)
-    telling = len(_WORDS.findall(block.comment)) >= 4
+    telling = tells(block.comment)
     if telling and block.last - block.first < max_lines and len(block.uses) >= 4:
         yield _write(block, hack)
     users = [use for use in hack.users.get(block.name, []) if use.routine != block.name]
@@ -119,7 +120,7 @@ def ask_patch(
     max_lines: int,  # longest code that is quoted
 ) -> Exchange | None:  # None when no comment says what it is for
     "What a hack puts at an address, or what a table holds."
-    telling = len(_WORDS.findall(block.comment)) >= 3
+    telling = tells(block.comment, 3)
     if not telling or not (block.uses or block.data) or (block.is_patch and block.address is None):
         return None
     place = place_of(block.address, block.mapper) if block.address is not None else None
@@ -128,7 +129,7 @@ def ask_patch(
         wordings = ["What does the project put at {at}, and why?", "Which code is patched in at {at}?",
                     "What is changed in the ROM at {at}?"]  # fmt: skip
         short = "" if block.name.upper() == at else f" (`org {block.name}`)"
-        head = f"At {at}{where(place)}{short}." if place else ""
+        head = f"It is put at {at}{where(place)}{short}." if place else ""
     else:
         wordings = ["What does the table `{name}` hold, and where is it?", "Where is the data of `{name}`?",
                     "Which data stands at `{name}`?"]  # fmt: skip

@@ -9,74 +9,31 @@ __all__ = ['walk_through']
 import re
 
 from sftbench.collect.assembly_blocks import (
-    MACRO_HEAD,
     Macro,
     Spot,
     Walk,
-    begin_macro,
+    below_label,
     close_block,
-    filled,
+    ends_block,
+    incbin_size,
+    note,
     open_block,
+    take_labels,
     target_of,
 )
-from sftbench.collect.assembly_lines import (
-    INSTRUCTIONS,
-    code_lines,
-    expanded,
-    length,
-    listed_parts,
-    parted,
-    statements,
-)
+from .assembly_lines import code_lines, expanded, length, listed_parts, parted, statements
+from .assembly_macros import MACRO_HEAD, begin_macro, end_of_loop, filled, turns, with_more
 from .assembly_names import begin_struct, in_struct, set_define, set_label
-from .assembly_state import SILENT, Use, Walked, follow_condition, follow_move
+from .assembly_state import SILENT, Walked, follow_condition, follow_move
 
 # %% ../../nbs/10_collect/assembly_walk.ipynb #33056434
-_LABEL = re.compile(r"(#?)([A-Za-z_]\w*):(?!=)\s*")
-_BELOW = re.compile(r"(#?)(\.+\w+)(?::\s*|\s+|$)")
-_MINOR = re.compile(r"(?:\?\.+\w+:?|\??[-+]+:?|#?\?\w+:)(?:\s+|$)")
-_DATA = ("db", "dw", "dl", "dd", "incbin", "fill")
-
-
-def _note(walk: Walk, statement: str, spot: Spot) -> None:
-    "Keep an instruction, data or the call of a macro."
-    statement = re.sub(r"(?i)^autoclean\s+", "", statement)
-    word, _, operand = statement.partition(" ")
-    action = word.lower().partition(".")[0]
-    if called := re.match(r"%(\w+)\s*\(", statement):
-        action, operand = "%", f"%{called[1]}"
-    if action not in INSTRUCTIONS and action not in _DATA and action != "%":
-        return
-    routine = walk.block.name if walk.block else ""
-    use = Use(spot.path, spot.number, action, operand.strip(), routine, walk.state.space())
-    walk.found.uses.append(use)
-    for block in (walk.block, None if walk.macro else walk.patch):
-        if block and action in _DATA:
-            block.data += 1
-        elif block:
-            block.uses.append(use)
-
-
-def _incbin_size(walk: Walk, rest: str, path: str) -> int | None:
-    "How many bytes an included binary takes where it is named."
-    if "->" in rest:
-        return 0
-    found = re.fullmatch(r'("[^"]*"|[^:\s]+)(?::(.+?)(?:\.\.|-)(.+))?', rest.strip())
-    size = walk.sizes.get(target_of(walk, path, found[1])) if found else None
-    if not found or size is None or not found[2]:
-        return size
-    parts = (found[2], found[3])
-    first, last = (walk.state.value(part if ".." in rest else f"${part}") for part in parts)
-    return None if first is None or last is None else (last or size) - first
-
-
 def _take_room(walk: Walk, statement: str, spot: Spot) -> None:
     "Go on by what a statement takes; a define may hold several."
     for one in statements(expanded(statement, walk.state.defines)):
         if one.startswith("%"):
             _call(walk, one, spot)
         elif one.lower().startswith("incbin"):
-            walk.state.advance(_incbin_size(walk, one[6:], spot.path))
+            walk.state.advance(incbin_size(walk, one[6:], spot.path))
         else:
             walk.state.advance(length(one, lambda name: walk.state.size(name, walk.state.here())))
 
@@ -115,47 +72,15 @@ def _directive(walk: Walk, statement: str, spot: Spot) -> None:
             walk.found.mappers.setdefault(spot.path, (word, spot.number))
     elif word not in SILENT:
         if not spot.again:
-            _note(walk, statement, spot)
+            note(walk, statement, spot)
         _take_room(walk, statement, spot)
 
 # %% ../../nbs/10_collect/assembly_walk.ipynb #afc4d47e
-_APART = {"macro", "incsrc", "pushpc", "if", "elseif", "else", "endif", "warnpc", "namespace", "struct"}
-_LAST = {"rts", "rtl", "rti", "jmp", "jml", "bra", "brl"}
-
-
-def _ends_block(walk: Walk, word: str, path: str) -> bool:
-    "Whether a directive stands behind a routine, not in it."
-    block = walk.block
-    if word not in _APART or not block or block.path != path:
-        return False
-    return word == "macro" or not block.uses or block.uses[-1].action in _LAST
-
-
-def _labels(walk: Walk, statement: str, spot: Spot) -> str:
-    "Set the labels that a statement begins with, and give what is left of it."
-    statement = re.sub(r"(?i)^global\s+(?=#?\w+:)", "", statement)
-    state = walk.state
-    while True:
-        at = state.here() if state.certain() else None
-        if minor := _MINOR.match(statement):
-            statement = statement[minor.end() :]
-        elif found := _BELOW.match(statement) or _LABEL.match(statement):
-            full = state.put(found[2], at, joins=bool(found[1]))
-            if state.in_free_space:
-                state.free.add(full)
-            if not found[2].startswith(".") and not spot.again:
-                close_block(walk, spot.path, spot.number - 1, patch=False)
-                open_block(walk, spot, full, at)
-            statement = statement[found.end() :]
-        else:
-            return statement
-
-
 def _statement(walk: Walk, statement: str, spot: Spot) -> None:
     "Take one statement."
     word, _, rest = statement.partition(" ")
     word = word.lower()
-    if not spot.again and _ends_block(walk, word, spot.path):
+    if not spot.again and ends_block(walk, word, spot.path):
         close_block(walk, spot.path, spot.number - 1, patch=False)
     if follow_condition(walk.state, word, rest) or not walk.state.active():
         return
@@ -165,11 +90,11 @@ def _statement(walk: Walk, statement: str, spot: Spot) -> None:
         in_struct(walk, statement, spot)
     elif set_define(walk, statement, spot) or set_label(walk, statement, spot):
         return
-    elif statement := _labels(walk, statement, spot):
+    elif statement := take_labels(walk, statement, spot):
         _directive(walk, statement, spot)
 
 # %% ../../nbs/10_collect/assembly_walk.ipynb #003839a5
-_MOST_STEPS = 300_000  # statements out of macros; what is beyond is not known
+_MOST_STEPS = 100_000  # statements out of macros; what is beyond is not known
 
 
 def _in_macro(walk: Walk, code: str, spot: Spot) -> None:
@@ -182,9 +107,7 @@ def _in_macro(walk: Walk, code: str, spot: Spot) -> None:
         return
     macro.lines.append((spot.number, code))
     for statement in [] if spot.again else statements(code):
-        while found := _MINOR.match(statement) or _BELOW.match(statement):
-            statement = statement[found.end() :]
-        _note(walk, statement, spot)
+        note(walk, below_label(statement), spot)
 
 
 def _call(walk: Walk, statement: str, spot: Spot) -> None:
@@ -196,19 +119,24 @@ def _call(walk: Walk, statement: str, spot: Spot) -> None:
         walk.state.advance(None)
         return
     given = [one.strip('"') for one in listed_parts(expanded(found[2], walk.state.defines))]
-    for number, code in macro.lines:
-        inside = Spot(macro.path, number, (*spot.above, found[1]), again=True)
-        for one in statements(filled(macro, code, given)):
-            _statement(walk, one, inside)
+    before, count = walk.more, len(macro.parameters) - 1
+    walk.more = given[count:] if macro.parameters[-1:] == ["..."] else []
+    rows = [(number, filled(macro, code, given)) for number, code in macro.lines]
+    _lines(walk, rows, Spot(macro.path, 0, (*spot.above, found[1]), again=True))
+    walk.more = before
 
 # %% ../../nbs/10_collect/assembly_walk.ipynb #cc18bc8b
 _REPEAT = re.compile(r"(?i)rep\s+([^#\s:]+)\s+:\s+(.+)")
+
+
+_LOOP = re.compile(r"(?i)(while|for)\s+(.+)")
 
 
 def _line(walk: Walk, code: str, spot: Spot) -> None:
     "Take a line."
     if walk.macro:
         return _in_macro(walk, code, spot)
+    code = with_more(walk, code)
     repeated = _REPEAT.fullmatch(code)
     count = walk.state.value(repeated[1]) if repeated else 1
     for turn in range(min(count or 0, 4096)):
@@ -218,12 +146,31 @@ def _line(walk: Walk, code: str, spot: Spot) -> None:
     return walk.state.advance(None) if count is None else None
 
 
+def _lines(walk: Walk, rows: list[tuple[int, str]], spot: Spot) -> None:
+    "Take lines; those of a loop as often as it turns."
+    at = 0
+    while at < len(rows):
+        number, code = rows[at]
+        here = Spot(spot.path, number, spot.above, spot.again)
+        loop = _LOOP.fullmatch(code) if not walk.macro and walk.state.active() and " : " not in code else None
+        end = end_of_loop(rows, at) if loop else at
+        known = False
+        for turn, goes_on in enumerate(turns(walk, loop[1].lower(), loop[2]) if loop and end > at else ()):
+            known, again = True, spot.again or turn > 0
+            walk.steps += end - at
+            if not goes_on or walk.steps > _MOST_STEPS:
+                break
+            _lines(walk, rows[at + 1 : end], Spot(spot.path, number, spot.above, again))
+        if not known:
+            _line(walk, code, here)
+        at = end + 1 if known else at + 1
+
+
 def _file(walk: Walk, path: str, above: tuple[str, ...] = ()) -> None:
     "Go through a file and what it includes; what was seen before only sets the state."
     again = path in walk.seen
     walk.seen.add(path)
-    for number, code in code_lines(walk.files[path]):
-        _line(walk, code, Spot(path, number, above, again))
+    _lines(walk, list(code_lines(walk.files[path])), Spot(path, 0, above, again))
     if not again:
         close_block(walk, path, len(walk.files[path]))
 

@@ -21,7 +21,8 @@ class Claim(msgspec.Struct, frozen=True):
     lines: tuple[int, int] | None = None
     symbol: str = ""  # defined there, or around it
     code: str = ""  # what stands there, indentation aside
-    word: str = ""  # a name that the line holds
+    word: str = ""  # a name that the line holds, or that is defined from there on
+    said: str = ""  # an expression that the lines hold
 
 
 _PATH = r"(?P<path>[^`\s:]*[^`\s:/]\.[A-Za-z]\w{0,9})"
@@ -35,19 +36,33 @@ _QUOTED = re.compile(
 _BLOCK = re.compile(
     rf"```\w*\n(?P<code>.*?)\n```(?:\n\nTh(?:is is|ese are)[^\n]*?`{_PATH}{_LINES}`)?", re.DOTALL
 )
-_OWN = re.compile(r"(?m)^- `(?P<word>[\w.]+)`[^\n]*?\((?:\w+, )?lines? (?P<first>\d+)(?:-(?P<last>\d+))?\)")
+_OWN = re.compile(
+    r"(?m)^- `(?P<word>[^`\n]+)`(?: (?:when|unless) `(?P<when>[^`\n]+)`)?[^\n]*?\((?:\w+, )?lines? (?P<first>\d+)(?:-(?P<last>\d+))?\)"
+    r"(?:: `(?P<code>[^`\n]+)`$)?"
+)
+_GIVEN = re.compile(r"It (?:returns|yields) `(?P<word>[^`\n]+)` \(line (?P<first>\d+)\)")
 
 # %% ../../nbs/10_collect/claims.ipynb #4228e243
 def _claim(found: re.Match[str], path: str = "") -> Claim:
     "What one match says."
     groups = found.groupdict()
     first = int(groups["first"])
-    lines = (first, int(groups["last"] or first))
+    lines = (first, int(groups.get("last") or first))
     symbol = (groups.get("symbol") or "").split("(")[0]
-    return Claim(
-        groups.get("path") or path, lines, "" if " " in symbol else symbol,
-        groups.get("code") or "", groups.get("word") or "",
-    )  # fmt: skip
+    return Claim(groups.get("path") or path, lines, "" if " " in symbol else symbol, groups.get("code") or "")
+
+
+def _own(found: re.Match[str], path: str, start: int) -> Iterator[Claim]:
+    "What a line of a list says about the file and the symbol that the answer is about."
+    plain, word = _claim(found, path), found["word"]
+    if not re.fullmatch(r"[\w.]+", word):
+        yield msgspec.structs.replace(plain, said=word)
+    elif found[0].startswith(f"- `{word}` (") and found.groupdict().get("last"):  # of a file's symbols
+        yield msgspec.structs.replace(plain, symbol=word)
+    else:
+        yield msgspec.structs.replace(plain, word=word)
+    if when := found.groupdict().get("when"):
+        yield Claim(path, (min(start, int(found["first"])), int(found["first"])), said=when)
 
 
 def claims(
@@ -67,4 +82,6 @@ def claims(
         yield _claim(found)
     prose = _QUOTED.sub("", prose)
     yield from (_claim(found) for found in _PLACE.finditer(prose))
-    yield from (_claim(found, origin.path) for found in _OWN.finditer(prose) if origin.path)
+    for pattern in (_OWN, _GIVEN) if origin.path else ():
+        for found in pattern.finditer(prose):
+            yield from _own(found, origin.path, (origin.lines or (1, 1))[0])

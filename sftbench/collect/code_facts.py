@@ -9,6 +9,7 @@ __all__ = ['package_prefix', 'read_modules', 'Book', 'is_test', 'is_telling', 's
 import re
 from collections import Counter
 from pathlib import PurePosixPath
+from typing import Any
 
 from .files import Tree, read_tree
 from .grammars import language_of, missing_grammar
@@ -90,7 +91,8 @@ class Book:
         self.index: Index = build_index(self.modules)
         self.files = {module.path: module for module in self.modules}
         self.places = {(s.path, s.name): s for s in self.index.symbols.values()}
-        self.summaries = Counter(summary_of(symbol) for symbol in self.index.symbols.values())
+        said = [(s.path, summary_of(s)) for s in self.index.symbols.values() if s.docstring]
+        self.summaries: Counter[Any] = Counter([*said, *(text for _, text in said)])  # in a file, and in all
         self.taken: set[str] = set()  # tests that answer for a symbol already
         self.above = prefix.replace(".", "/") + "/" if prefix else ""
 
@@ -138,12 +140,17 @@ def is_telling(
     return symbol.statements >= least and bool(symbol.docstring or commented)
 
 # %% ../../nbs/10_collect/code_facts.ipynb #69542af9
+_LONG = 160  # characters of a sentence
+
+
 def summary_of(
     symbol: Symbol,  # any symbol
 ) -> str:  # "" when it is long
     "The first sentence of a docstring."
     first = re.split(r"\n\s*\n|\n\s*[@:$*-]|\n\s{2,}", symbol.docstring)[0].replace("\n", " ").strip()
-    return first if len(first) < 160 else ""
+    if len(first) >= _LONG:
+        first = re.split(r"(?<=[.!?])\s+(?=[A-Z`])", first)[0]
+    return first if len(first) < _LONG else ""
 
 
 def colon(

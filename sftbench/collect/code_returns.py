@@ -15,7 +15,7 @@ import msgspec
 from tree_sitter import Node
 
 from .grammars import syntax_tree
-from .names import Function, children_of
+from .names import Function, as_written, children_of
 from .symbols import Module, Symbol, parse_module
 from .syntax_symbols import parse_file
 
@@ -55,15 +55,18 @@ def function_of(
     return found if isinstance(found, Function) else None
 
 
-def _branches(node: ast.AST, when: str) -> Iterator[tuple[list[ast.AST], str]]:
+def _branches(node: ast.AST, when: str, lines: list[str]) -> Iterator[tuple[list[ast.AST], str]]:
     "The parts of a statement, each with the condition that leads to it."
     if isinstance(node, ast.If):
-        test = _flat(ast.unparse(node.test))
-        elif_follows = len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If)
-        yield [*node.body], f"when `{test}`"
-        yield [*node.orelse], when if elif_follows else f"unless `{test}`"
+        chain = [node]
+        while len(chain[-1].orelse) == 1 and isinstance(chain[-1].orelse[0], ast.If):
+            chain.append(chain[-1].orelse[0])
+        tests = [_flat(as_written(one.test, lines)) for one in chain]
+        for one, test in zip(chain, tests, strict=True):
+            yield [*one.body], f"when `{test}`"
+        yield [*chain[-1].orelse], "otherwise" if len(chain) > 1 else f"unless `{tests[0]}`"
     elif isinstance(node, ast.ExceptHandler):
-        kind = f"`{_flat(ast.unparse(node.type))}`" if node.type else "any error"
+        kind = f"`{_flat(as_written(node.type, lines))}`" if node.type else "any error"
         yield [*node.body], f"when {kind} is caught"
     elif isinstance(node, ast.match_case):
         yield [*node.body], f"in the case `{_flat(ast.unparse(node.pattern))}`"
@@ -71,14 +74,14 @@ def _branches(node: ast.AST, when: str) -> Iterator[tuple[list[ast.AST], str]]:
         yield children_of(node), when
 
 
-def _below(node: ast.AST, when: str = "") -> Iterator[tuple[ast.Return, str]]:
+def _below(node: ast.AST, lines: list[str], when: str = "") -> Iterator[tuple[ast.Return, str]]:
     "The return statements below a node, those of nested functions left out."
-    for parts, condition in _branches(node, when):
+    for parts, condition in _branches(node, when, lines):
         for part in parts:
             if isinstance(part, ast.Return):
                 yield part, condition
             elif not isinstance(part, ast.expr | Function | ast.ClassDef):
-                yield from _below(part, condition)
+                yield from _below(part, lines, condition)
 
 # %% ../../nbs/10_collect/code_returns.ipynb #5ed33051
 def _python(symbol: Symbol) -> Iterator[Returned]:
@@ -86,9 +89,12 @@ def _python(symbol: Symbol) -> Iterator[Returned]:
     function = function_of(symbol.source) if "return" in symbol.source else None
     if function is None or "generator" in symbol.traits:
         return
-    above, found = symbol.lines[0] - 1, list(_below(function))
+    above, lines = symbol.lines[0] - 1, symbol.source.split("\n")
+    found = list(_below(function, lines))
     for node, when in found:
-        value = _flat(ast.get_source_segment(symbol.source, node.value) or "") if node.value else "None"
+        broken = node.end_lineno != node.lineno and "#" in "".join(lines[node.lineno - 1 : node.end_lineno])
+        value = _flat(as_written(node.value, lines)) if node.value else "None"
+        value = "`" if broken else value  # a comment inside: not to be quoted on one line
         if node is function.body[-1] and len(found) > 1:
             when = "otherwise"
         yield Returned(value, (node.lineno + above, (node.end_lineno or node.lineno) + above), when)
@@ -208,7 +214,7 @@ def _at_end(node: Node) -> bool:
 def returns_of(
     symbol: Symbol,  # a function or a method
     module: Module,  # the file that it is from
-) -> list[Returned]:  # in order of lines; [] where all give nothing, or one of them is too long to quote
+) -> list[Returned]:  # in order of lines; [] where none says more than a name
     "What a function returns, place by place."
     if symbol.is_type or symbol.language == "bash":
         return []
@@ -217,6 +223,10 @@ def returns_of(
         max(len(one.value), len(one.when)) > _LONGEST or "`" in one.value or one.when.count("`") > 2
         for one in found
     )
-    if long or all(one.value in ("", "None", "nil", "undefined") for one in found):
+    nothing = all(one.value in ("", "None", "nil", "undefined") for one in found)
+    name = (
+        len(found) == 1 and found[0].value.isidentifier() and found[0].value not in ("self", "True", "False")
+    )
+    if long or nothing or name:
         return []
     return [one for one in found if one.value]

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from .code_calls import callers, find, usage
 from .code_cursor import Cursor
 from .code_facts import Book, package_prefix
-from .code_questions import callers, depends, errors, explain, find, overview, results
-from .code_writing import complete, document, write, write_test
+from .code_questions import depends, errors, explain, overview, results
+from .code_tests import write_test
+from .code_writing import complete, document, write
 from .files import Tree, open_trees
 from .grammars import LANGUAGES, suffixes_of
 from .symbols import Symbol
@@ -28,7 +30,8 @@ from ..core.system import Problem
 # %% ../../nbs/10_collect/codebase.ipynb #51e4db1d
 _TASKS: dict[str, Callable[[Symbol, Book], tuple[str, str] | None]] = {
     "explain": explain, "write": write, "complete": complete, "document": document, "test": write_test,
-    "callers": callers, "errors": errors, "results": results, "depends": depends, "find": find,
+    "callers": callers, "errors": errors, "results": results, "depends": depends,
+    "find": find, "usage": usage,
 }  # fmt: skip
 
 
@@ -82,6 +85,7 @@ class _Limits(msgspec.Struct):
     size: tuple[int, int]
 
 
+_ALIKE = {"callers", "errors", "results", "depends", "find", "usage"}  # code itself is for `dedup` to compare
 _PLACES = re.compile(r"`[^`\s]+:\d+(-\d+)?`|\blines? \d+(-\d+)?")
 
 
@@ -102,7 +106,7 @@ def _ask(tree: Tree, limits: _Limits, cursor: Cursor) -> Iterator[tuple[str, Exc
             ordinal = seen[one.task + " " + one.name]
             parts = (tree.root, one.path, one.name, one.task, *([ordinal] if ordinal > 1 else []))
             shape = make_key(_shape(one))
-            if shape in given:
+            if shape in given and one.task in _ALIKE:
                 tree.leave_out("answered before in the same words")
                 continue
             given.add(shape)
@@ -149,6 +153,7 @@ def codebase(
         "results",
         "depends",
         "find",
+        "usage",
         "overview",
     ],  # what to ask
     languages: list[str] = [

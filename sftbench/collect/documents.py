@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from .files import Tree, read_tree
 from .headings import bare_heading, titled
 from .html_reading import html_sections, html_title
-from .markdown import Section, front_matter, parts, sections
+from .markdown import Section, front_matter, front_trouble, parts, sections
 from .notebooks import notebook_sections
 from .notion import is_notion, open_exports, plain_name, plain_path, read_page
 from .questions import part_question, question, worthwhile
@@ -27,7 +27,7 @@ from ..core.sample import Message, Sample, dropped, make_key
 
 # %% ../../nbs/10_collect/documents.ipynb #223acac9
 _NO_DOCUMENT = re.compile(
-    r"(?i)(skill|(un)?licen[sc]es?([-_.].*)?|copying([-_.].*)?|copyright|notice|requirements.*|constraints.*|robots|llms.*|cmakelists|manifest"
+    r"(?i)(skill|(un)?licen[sc]es?([-_.].*)?|copying([-_.].*)?|copyright|(.*[-_])?notices?|third[-_]?party.*|requirements.*|constraints.*|robots|llms.*|cmakelists|manifest"
     r"|authors|contributors|maintainers|codeowners|code[-_]of[-_]conduct|thanks|credits|acknowledge?ments"
     r"|change[-_]?log.*|changes|news.*|history|release[-_ ]?notes.*|whats[-_]?new.*|genindex|search|py-modindex"
     r"|top_level|entry_points|sources|dependency_links|.*[-_.]lock)\.(txt|md|rst|html?|markdown)"
@@ -132,6 +132,10 @@ def _is_table(tree: Tree, path: str, text: str, found: list[Section]) -> bool:
 def _from_file(tree: Tree, path: str, text: str, limits: tuple[int, int]) -> Iterator[Sample]:
     "The samples of one document; sections that say nothing are rejected."
     title, licence, found = read_document(path, text, tree.root)
+    if trouble := front_trouble(text) if path.lower().endswith((".md", ".markdown")) else "":
+        tree.report(
+            path, trouble, "Put quotes around values that hold a colon, and three dashes below the last one."
+        )
     if path.lower().endswith(".csv") and not _is_table(tree, path, text, found):
         return
     seen: dict[str, int] = {}
@@ -148,10 +152,18 @@ def _from_file(tree: Tree, path: str, text: str, limits: tuple[int, int]) -> Ite
             yield _sample(tree, path, piece, ask, licence, (times, number))
 
 # %% ../../nbs/10_collect/documents.ipynb #bb20d1e2
+_TEST = re.compile(r"(?i)(^|/)(tests?|test[-_]?data|testing|fixtures|snapshots|samples)/")
+
+
 def _is_no_document(tree: Tree, path: str) -> bool:
-    "Whether a file is no document by its name, or the lesser copy of a table."
+    "Whether a file is no document by its name, data of a test, or the lesser copy of a table."
     name = PurePosixPath(path).name
-    return bool(_NO_DOCUMENT.fullmatch(name)) or (is_notion(path) and f"{path[:-4]}_all.csv" in tree.files)
+    test_data = name.lower().endswith((".txt", ".csv", ".html", ".htm")) and _TEST.search(path)
+    return (
+        bool(_NO_DOCUMENT.fullmatch(name))
+        or bool(test_data)
+        or (is_notion(path) and f"{path[:-4]}_all.csv" in tree.files)
+    )
 
 
 def _remedy(path: str) -> tuple[str, str]:
@@ -172,7 +184,7 @@ _SUFFIXES = (".md", ".markdown", ".ipynb", ".rst", ".txt", ".html", ".htm", ".cs
         "contents": "a table of contents or an index: it answers nothing by itself",
         "links": "links, badges or references without a word about them",
         "people": "who wrote, paid or helped",
-        "placeholder": "text that is still to be written",
+        "placeholder": "text that is still to be written, or a template",
         "no_prose": "numbers, drawings or names without a sentence about them",
     },
 )

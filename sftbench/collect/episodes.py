@@ -9,25 +9,26 @@ __all__ = ['sentences', 'digest_of', 'summary_of_session', 'episodes']
 import re
 from collections.abc import Iterator
 
-from .same_steps import changes_something
-
 from .error_classes import error_line
 from .event_logs import streams_below
 from .operations import Operation, Stream, command_of
 from .recoveries import episodes_of
+from .same_steps import called, changes_something
 from .shell_commands import runs_checks
+from .told_steps import below_project
 from ..core.params import Paths, Positive
 from ..core.registry import source
 from ..core.sample import Message, Origin, Sample, make_key
 
 # %% ../../nbs/10_collect/episodes.ipynb #e3f7b548
 _DECIDES = re.compile(
-    r"(?i)\b(I|we)('ll| will)? ?(decided|chose|choose|picked|settled on|went with|keep|kept|leave|left|use|used) .{8,}(because|since|so that|rather than|instead|,? so )"
-    r"|\b(decided to|chose to|instead of|rather than|on purpose|deliberately|the reason is|that is why|trade-?off)\b"
+    r"(?i)\b(I|we)('ll| will|'ve| have)? ?(decided|chose|choose|picked|settled on|went with|keep|kept|leave|left|use|used|move|moved|put) .{8,}"
+    r"(because|since|so that|rather than|instead|,? so )|\b(decided to|chose to|on purpose|deliberately|trade-?off)\b"
 )
 _LEAVES_OPEN = re.compile(
-    r"(?i)\b(left to you|up to you|not yet|still (need|has|have|to|open|fail|miss)\w*|remains? (to|open|un)\w*|follow-?up|to-?do\b|should be (looked|checked|mended|fixed|done)"
-    r"|not (covered|tested|done|fixed|handled|deployed|changed)|did not (touch|change|run|test)|haven't|have not|needs? (a|your|to be) )"
+    r"(?i)\b(left (to|for) you|up to you|not yet|still (need|has|have|to|open|fail|miss)\w*|remains? (to|open|un)\w*|follow-?up|to-?do\b"
+    r"|should be (looked|checked|mended|fixed|done)|(is|are|was|were) not (covered|tested|fixed|handled|deployed)|I (did not|didn't) (touch|change|test)"
+    r"|(I|we) (haven't|have not)|needs? (a|your|to be) |to watch\b)"
 )
 
 
@@ -54,6 +55,11 @@ def _found(stream: Stream, rule: re.Pattern[str], most: int = 4) -> list[tuple[s
     return list(told.items())[-most:]
 
 # %% ../../nbs/10_collect/episodes.ipynb #6c990938
+_WRITES = re.compile(
+    r"(?i)^(multi)?(edit|write|create|patch|update|replace|insert|apply_patch|str_replace|notebookedit|delete|move|rename)"
+)
+
+
 def _last_check(stream: Stream) -> Operation | None:
     "The last step that tells whether the work is good."
     checks = [step for step in stream.operations if step.ok is not None and (
@@ -64,10 +70,11 @@ def _last_check(stream: Stream) -> Operation | None:
 def _outcome(stream: Stream) -> str:
     "How a session ended."
     check = _last_check(stream)
-    changed = list(dict.fromkeys(step.target.rpartition("/")[2] for step in stream.operations if step.ok and step.target
-                                 and not command_of(step.tool, step.arguments) and changes_something(step)))  # fmt: skip
+    wrote = (step for step in stream.operations if step.ok and _WRITES.search(step.kind or step.tool))
+    changed = list(dict.fromkeys(name for step in wrote if (name := step.target.rpartition("/")[2])))
+    shown = ", ".join(f"`{one}`" for one in changed[:6]) + (" …" if len(changed) > 6 else "")
     work = (
-        f"{len(changed)} file{'s were' if len(changed) > 1 else ' was'} changed ({', '.join(f'`{one}`' for one in changed[:6])}). "
+        f"{len(changed)} file{'s were' if len(changed) > 1 else ' was'} changed ({shown}). "
         if changed
         else ""
     )
@@ -77,7 +84,13 @@ def _outcome(stream: Stream) -> str:
     said = [line.strip() for line in check.output.split("\n") if line.strip()]
     end = f": `{said[-1][:140]}`" if said and "`" not in said[-1] else ""
     place = next(n for n, step in enumerate(stream.operations, 1) if step is check)
-    return f"{work}The last check, `{name.splitlines()[0][:140]}` (step {place}), {'went through' if check.ok else 'failed'}{end}."
+    later = any(
+        changes_something(step) and _WRITES.search(step.kind or step.tool)
+        for step in stream.operations[place:]
+    )
+    after = " What was changed after it was not checked." if later and check.ok else ""
+    went = "went through" if check.ok else "failed"
+    return f"{work}The last check, `{name.splitlines()[0][:140]}` (step {place}), {went}{end}.{after}"
 
 # %% ../../nbs/10_collect/episodes.ipynb #25b6be14
 def _cut(text: str, most: int) -> str:
@@ -103,9 +116,8 @@ def digest_of(
             else ""
         )
         end = f": {said[:140]}" if said else ""
-        steps.append(
-            f"{number}. {step.kind or step.tool} {step.target.splitlines()[0][:140] if step.target else ''} – {went}{end}"
-        )
+        target = below_project(step.target, stream.project).splitlines()[0][:140] if step.target else ""
+        steps.append(f"{number}. {step.kind or step.tool} {target} – {went}{end}")
     if len(steps) > most:
         steps = [*steps[: most // 2], f"[… {len(steps) - most} steps]", *steps[-(most // 2) :]]
     asked = "\n".join(f"- {_cut(text, 500)}" for text in stream.meta.get("prompts", [stream.goal]))
@@ -118,35 +130,37 @@ def digest_of(
     return "\n\n".join(part for part in parts if part)
 
 # %% ../../nbs/10_collect/episodes.ipynb #2b7f4953
+def _still_failing(stream: Stream) -> list[str]:
+    "What was left failing, each call once."
+    ends: dict[str, str] = {}
+    for one in (one for one in episodes_of(stream) if one.ending in ("open", "flaky")):
+        step = one.failure
+        line = (
+            command_of(step.tool, step.arguments)
+            or f"{step.kind or step.tool} {below_project(step.target, stream.project)}"
+        )
+        name = next((known for known in ends if known == called(step)), called(step))
+        flaky = one.ending == "flaky" or (name in ends and "nothing changed" in ends[name])
+        state = "passes and fails with nothing changed" if flaky else "failed and was not seen to work again"
+        ends[name] = f"- `{line.splitlines()[0][:140]}` {state}" + (
+            f" ({one.message[:140]})." if one.message else "."
+        )
+    return list(ends.values())
+
+
 def summary_of_session(
     stream: Stream,  # of a session
     shown: str,  # its digest: only what stands there is told
 ) -> str:  # "" when there is neither a decision nor an open end
     "Goal, outcome, decisions, open ends."
     flat = " ".join(shown.split())
-    decided = [(text, line) for text, line in _found(stream, _DECIDES) if text in flat]
-    opened = [
-        (text, line)
-        for text, line in _found(stream, _LEAVES_OPEN)
-        if text in flat and (text, line) not in decided
-    ]
-    lost = [one for one in episodes_of(stream) if one.ending in ("open", "flaky")]
-    if sum(map(bool, (decided, opened or lost, _last_check(stream)))) < 2 or not (decided or opened or lost):
+    decided = [text for text, _ in _found(stream, _DECIDES) if text in flat]
+    opened = [text for text, _ in _found(stream, _LEAVES_OPEN) if text in flat and text not in decided]
+    ends = [*(f"- {text}" for text in opened), *_still_failing(stream)]
+    if not (decided or ends) or sum(map(bool, (decided, ends, _last_check(stream)))) < 2:
         return ""
-    ends = [f"- {text}" for text, _ in opened]
-    for one in lost:
-        state = (
-            "passes and fails with nothing changed"
-            if one.ending == "flaky"
-            else "failed and was not seen to work again"
-        )
-        name = (
-            command_of(one.failure.tool, one.failure.arguments) or f"{one.failure.tool} {one.failure.target}"
-        ).splitlines()[0][:140]
-        ends.append(f"- `{name}` {state}" + (f" ({one.message[:140]})." if one.message else "."))
-    goal = _cut(stream.goal, 300)
-    parts = [f"**Asked:** {goal}", f"**Outcome:** {_outcome(stream)}"]
-    parts += ["**Decided:**\n" + "\n".join(f"- {text}" for text, _ in decided)] if decided else []
+    parts = [f"**Asked:** {_cut(stream.goal, 300)}", f"**Outcome:** {_outcome(stream)}"]
+    parts += ["**Decided:**\n" + "\n".join(f"- {text}" for text in decided)] if decided else []
     parts += ["**Open:**\n" + "\n".join(ends)] if ends else ["**Open:** nothing was said or left failing."]
     return "\n\n".join(parts)
 

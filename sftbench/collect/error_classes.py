@@ -21,7 +21,7 @@ _CLASSES = {
     r"|host key verification|publickey|bad credentials|PermissionError|must be owner",
     "timeout": r"time[sd]?.?out|ETIMEDOUT|deadline exceeded|\b(504|408)\b|took too long|TimeoutError",
     "not_found": r"no such (file|container|table|image|host|column|process|device|object|service|bucket|key)"
-    r"|not found|ENOENT|\b404\b|does(n.t| not) exist|no module named|could not resolve|unknown host|cannot find"
+    r"|not found|ENOENT|\b404\b|(?<!operator )does(n.t| not) exist|no module named|could not resolve|unknown host|cannot find"
     r"|undefined (reference|variable|symbol)|did not match any file",
     "validation": r"^usage:|invalid|validation|malformed|unrecogni[sz]ed (argument|option)|(schema|type) mismatch"
     r"|(missing|required) (required )?(field|option|parameter|property)|not a valid|must be|illegal option"
@@ -64,7 +64,7 @@ def error_line(
     stated = [line for line in lines if _STATED.match(line) and not _NOISE.match(line)]
     named = [line for line in stated if not re.match(r"\s*\d+ failed|=+", line)] or stated
     said = named[-1] if named else next((line for line in lines if not _NOISE.match(line)), "")
-    return said.strip()[:most]
+    return re.sub(r"^\s*E\s+", "", said).strip()[:most]
 
 # %% ../../nbs/10_collect/error_classes.ipynb #d0c2d420
 SEVERITIES = ("warning", "error", "critical")

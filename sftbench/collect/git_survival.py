@@ -32,6 +32,19 @@ _HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 _LINE = re.compile(rb"([0-9a-f]{40,64}) (\d+) \d+(?: \d+)?")
 
 
+_ESCAPED = {b"t": b"\t", b"n": b"\n", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    "One character that git wrote behind a backslash."
+    return bytes([int(found[1], 8)]) if len(found[1]) == 3 else _ESCAPED.get(found[1], found[1])
+
+
+def _unquoted(name: bytes) -> bytes:
+    "A name as it is; git puts one with tabs, quotes and the like between quotes."
+    return re.sub(rb"\\([0-7]{3}|.)", _unescaped, name[1:-1]) if name.startswith(b'"') else name
+
+
 def added_hunks(
     repo: Repo,  # the repository of the commit
     commit: str,  # full id
@@ -46,8 +59,8 @@ def added_hunks(
     for line in stream_git(repo.folder, "diff-tree", *options, commit, separator=b"\n"):
         if line.startswith(b"diff --git "):
             path, header = "", True
-        elif header and line.startswith(b"+++ b/"):
-            path = line[6:].rstrip(b"\t").decode("utf-8", "surrogateescape")
+        elif header and line.startswith((b"+++ b/", b'+++ "b/')):
+            path = _unquoted(line[4:].rstrip(b"\t"))[2:].decode("utf-8", "surrogateescape")
         elif hunk := _HUNK.match(line):
             header, length = False, int(hunk[2] or 1)
             if path and length:
@@ -73,6 +86,11 @@ def _alive(repo: Repo, commit: str, later: str, path: str) -> set[int]:
     return {int(line[2]) for line in found if line and line[1].decode() == commit}
 
 # %% ../../nbs/10_collect/git_survival.ipynb #73bad27f
+def _readable(path: str) -> str:
+    "A path as text that JSON can hold."
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def is_later(
     repo: Repo,  # the repository of both
     commit: str,  # full id
@@ -98,7 +116,12 @@ def survival(
     for path, runs in sorted(hunks.items()):
         alive = _alive(repo, commit, later, renamed.get(path, path))
         rows += [
-            {"path": path, "line": run.start, "added": len(run), "alive": len(alive.intersection(run))}
+            {
+                "path": _readable(path),
+                "line": run.start,
+                "added": len(run),
+                "alive": len(alive.intersection(run)),
+            }
             for run in runs
         ]
     added, alive = (sum(row[name] for row in rows) for name in ("added", "alive"))

@@ -7,16 +7,17 @@ __all__ = ['html_sections', 'html_title']
 
 # %% ../../nbs/10_collect/html_reading.ipynb #12167947
 import html
+import itertools
 import re
 from html.parser import HTMLParser
 
 from .markdown import Row, Section, sections_of_rows
 
-# %% ../../nbs/10_collect/html_reading.ipynb #1860bd4a
+# %% ../../nbs/10_collect/html_reading.ipynb #6fdeedda
 _SKIPPED = set("script style nav footer aside form noscript svg head template button".split())  # noqa: SIM905
 _AROUND = re.compile(
     r"(^|\s)(nav(bar|igation|header|footer)?|(sphinx)?sidebar\w*|related|toc(tree-wrapper)?|(local|page)-?toc|breadcrumbs?|headerlink"
-    r"|anchor(-link|js-link)?|mark|footer|menu|skip-link|pagination|prev-next|sr-only|changelog|section-nav|copybutton|contents topic)(\s|$)",
+    r"|anchor(-link|js-link)?|mark|footer|menu|skip-link|pagination|prev-next|sr-only|changelog|section-nav|copybutton|properties|contents topic)(\s|$)",
     re.IGNORECASE,
 )
 _CONTAINERS = set("div table ul ol dl a span section header details td p".split())  # noqa: SIM905
@@ -33,26 +34,18 @@ def _is_around(tag: str, attributes: dict[str, str | None]) -> bool:
     return tag in _CONTAINERS and any(name and _AROUND.search(name) for name in names)
 
 
-class _Tables(HTMLParser):
-    "Finds the tables that are there for the look of a page."
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[int] = []
-        self.count, self.layout = 0, set[int]()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        "A tag opens."
-        if self.open and (tag in ("table", "pre") or re.fullmatch("h[1-6]", tag)):
-            self.layout.update(self.open)
-        if tag == "table":
-            self.open.append(self.count)
-            self.count += 1
-
-    def handle_endtag(self, tag: str) -> None:
-        "A tag closes."
-        if tag == "table" and self.open:
-            self.open.pop()
+def _for_the_look(text: str) -> set[int]:
+    "The numbers of the tables that are there for the look of a page."
+    layout, opened, count = set[int](), list[int](), 0
+    for found in re.finditer(r"(?i)<(/?)(table|pre|ul|form|h[1-6])\b", text):
+        if found[1]:
+            opened = opened[:-1] if found[2].lower() == "table" else opened
+            continue
+        layout.update(opened)
+        if found[2].lower() == "table":
+            opened.append(count)
+            count += 1
+    return layout
 
 # %% ../../nbs/10_collect/html_reading.ipynb #c96e0f10
 _BLOCKS = {"p", "div", "section", "article", "li", "ul", "ol", "dl", "blockquote", "figure", "details", "summary", "dt", "dd",
@@ -71,6 +64,11 @@ class _Reader(HTMLParser):
         self.lists: list[tuple[str, int]] = []  # ul, ol or dl, items so far
         self.start, self.language = "", ""  # what the next row begins with, what the next code is written in
         self.layout, self.tables, self.open = layout, 0, list[int]()  # numbers of tables
+        self.linked, self.links, self.menu = (
+            0,
+            0,
+            set[int](),
+        )  # open links, letters in them, rows that are links
 
     def here(self) -> tuple[int, int]:
         "The line at hand, as first and last."
@@ -85,11 +83,13 @@ class _Reader(HTMLParser):
             and text != "|"
             and not re.fullmatch(r"((Next|Prev|Previous|Up|Home): .*|(Prev|Next|Up|Home|Top|\W)*)", text)
         ):
+            if self.links * 10 >= len(text) * 9:
+                self.menu.add(len(self.rows))
             self.rows.append(Row(self.start + text, (self.first, line)))
             if gap:
                 self.rows.append(Row("", (line, line)))
             self.start = ""
-        self.text = ""
+        self.text, self.links = "", 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         "A tag opens."
@@ -129,8 +129,12 @@ class _Reader(HTMLParser):
             self.rows.append(Row("```", self.here()))
         elif tag == "code" and not self.pre:
             self.add("`")
-        elif tag == "br":
+        elif tag == "br" and (self.pre or self.cells or self.start.startswith("#")):
             self.add("\n" if self.pre else " ")
+        elif tag == "br":
+            self.flush(gap=False)
+        elif tag == "a" and "href" in attributes:
+            self.linked = 1
 
     def _open_item(self, tag: str) -> None:
         "An item of a list begins."
@@ -147,6 +151,8 @@ class _Reader(HTMLParser):
             return
         if tag == "table" and self.open:
             self.open.pop()
+        if tag == "a":
+            self.linked = 0
         if tag == "pre" and self.pre:
             self._end_code()
         elif tag == "code" and not self.pre:
@@ -194,23 +200,31 @@ class _Reader(HTMLParser):
         "Text between tags."
         if not self.skipped:
             self.add(data)
+            self.links += len(data.strip()) if self.linked else 0
+
+    def told(self) -> list[Row]:
+        "The rows without menus (four rows or more in a row that are links) and without needless blank ones."
+        full = [number for number, row in enumerate(self.rows) if row.text]
+        menu: set[int] = set()
+        for is_menu, group in itertools.groupby(full, lambda number: number in self.menu):
+            run = list(group)
+            menu.update(run if is_menu and len(run) >= 4 else ())
+        kept: list[Row] = []
+        for number, row in enumerate(self.rows):
+            if number not in menu and (row.text or (kept and kept[-1].text)):
+                kept.append(row)
+        return kept
 
 # %% ../../nbs/10_collect/html_reading.ipynb #500d15fd
 def html_sections(
     text: str,  # a page
 ) -> list[Section]:  # lines are those of the file
     "A page cut into sections at its headings."
-    tables = _Tables()
-    tables.feed(text)
-    reader = _Reader(tables.layout)
+    reader = _Reader(_for_the_look(text))
     reader.feed(text)
     reader.close()
     reader.flush()
-    rows: list[Row] = []
-    for row in reader.rows:
-        if row.text or (rows and rows[-1].text):
-            rows.append(row)
-    return sections_of_rows(rows)
+    return sections_of_rows(reader.told())
 
 # %% ../../nbs/10_collect/html_reading.ipynb #a17a3cdd
 def html_title(

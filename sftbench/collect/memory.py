@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from .files import Tree, open_trees, read_tree
-from .markdown import Section, front_matter, parts, sections
-from .questions import bare_heading, question
+from .headings import action_of, bare_heading, is_english
+from .markdown import Section, front_matter, front_trouble, parts, sections
+from .questions import part_question, question
 from .story import utc_time
 from ..core.params import Paths
 from ..core.registry import source
@@ -101,27 +102,31 @@ _OUR_TITLES = ["What do the notes say about “{title}”?", "What is noted abou
                "Remind me: what do I know about “{title}”?", "What did we write down about “{title}”?"]  # fmt: skip
 
 
-def _ask(note: Note, section: Section, number: int, count: int) -> str:
+def _ask(note: Note, section: Section, number: int) -> str:
     "The question that a note, or a section of it, answers."
+    if number > 1:
+        return part_question(section, note.title)
     if section.heading and section.heading != note.title:
-        ask = question(section, note.title)
-    else:
-        told = question(Section(note.title, 1, [], section.text, (1, 1)), "")
-        plain = told.startswith(("What is “", "What should I know"))
-        wording = _OUR_TITLES[int(make_key(note.title)[:4], 16) % len(_OUR_TITLES)]
-        ask = wording.format(title=note.title) if plain else told
-    return ask + (f" (part {number} of {count})" if count > 1 else "")
+        return question(section, note.title)
+    says_what = (
+        note.title.endswith("?")
+        or action_of(note.title)
+        or re.match(r"(?i)(what|when|where|why|who|how)\b", note.title)
+    )
+    if says_what and is_english(note.body):
+        return question(Section(note.title, 1, [], section.text, (1, 1)), "")
+    return _OUR_TITLES[int(make_key(note.title)[:4], 16) % len(_OUR_TITLES)].format(title=note.title)
 
 
-def _pieces(note: Note, limits: tuple[int, int]) -> Iterator[tuple[Section, int, int]]:
-    "A note whole, or by section where it is long; number and count of a section's parts."
+def _pieces(note: Note, limits: tuple[int, int]) -> Iterator[tuple[Section, int]]:
+    "A note whole, or by section where it is long; with the number of the section's part."
     first = note.lines[0] - 1 if note.lines else 0
     whole = Section(note.title, 1, [], note.body, (1, note.body.count("\n") + 1))
     for section in [whole] if len(note.body) <= limits[1] else sections(note.body):
         found = [piece for piece in parts(section, limits[1]) if limits[0] <= len(piece.text) <= limits[1]]
         for number, piece in enumerate(found, 1):
             piece.lines = (first + piece.lines[0], first + piece.lines[1])
-            yield piece, number, len(found)
+            yield piece, number
 
 
 def _worth(note: Note, min_chars: int) -> str:
@@ -144,11 +149,11 @@ def _samples(tree: Tree, path: str, note: Note, limits: tuple[int, int]) -> Iter
     created = next(filter(None, told), "")
     tags = note.about.get("tags") or []
     counts: dict[str, int] = {}
-    for piece, number, count in _pieces(note, limits):
+    for piece, number in _pieces(note, limits):
         times = counts[piece.heading] = counts.get(piece.heading, 0) + 1
         yield Sample(
             key=make_key("memory", tree.root, path, note.name, piece.heading, times),
-            messages=[Message("user", _ask(note, piece, number, count)), Message("assistant", piece.text)],
+            messages=[Message("user", _ask(note, piece, number)), Message("assistant", piece.text)],
             source="memory",
             origin=tree.origin(path, piece.lines if note.lines else None),
             group=f"file:{tree.root}/{path}",
@@ -167,6 +172,12 @@ def _samples(tree: Tree, path: str, note: Note, limits: tuple[int, int]) -> Iter
 def _notes(tree: Tree, path: str, text: str) -> list[Note]:
     "The notes of a file; damaged JSON is reported."
     if PurePosixPath(path).suffix.lower() != ".json":
+        if trouble := front_trouble(text):
+            tree.report(
+                path,
+                trouble,
+                "Put quotes around values that hold a colon, and three dashes below the last one.",
+            )
         return [read_note(text)]
     try:
         return json_notes(msgspec.json.decode(text))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['REASONS', 'TRACKS', 'instruction_key', 'response_of', 'first_of_each', 'enriched', 'most_allowed', 'within_quota',
-           'combined_record', 'chat_record', 'write_merged']
+           'combined_record', 'chat_record', 'lost_in_merging', 'write_merged']
 
 # %% ../../nbs/10_collect/merging.ipynb #df83e41e
 import unicodedata
@@ -173,12 +173,30 @@ def chat_record(
     return {"id": sample.key, "messages": messages, "track": sample.track or "unassigned"}
 
 
+def lost_in_merging(
+    sample: Sample,  # any sample
+) -> list[str]:  # words of `core.writers.LOSSES`
+    "What the combined file does not hold of a sample; the chat file keeps the turns."
+    if not response_of(sample):
+        return ["no_answer"]
+    turns = sum(message.role in ("user", "assistant") for message in sample.messages) > 2
+    calls = any(message.tool_calls or message.role == "tool" for message in sample.messages)
+    thought = any(message.reasoning_content for message in sample.messages)
+    said = {
+        "turns": turns,
+        "tool_calls": calls,
+        "reasoning": thought,
+        "rejected": sample.rejected is not None,
+    }
+    return [word for word, is_lost in said.items() if is_lost]
+
+
 def write_merged(
-    samples: Iterable[Sample],  # rejected ones are left out
+    samples: Iterable[Sample],  # rejected ones, and those without an answer, are left out
     folder: Path,  # made if needed
 ) -> dict[str, int]:  # name of each file -> its records
     "Write the combined file, the chat file, and one file a track."
-    kept = [sample for sample in samples if not sample.drop]
+    kept = [sample for sample in samples if not sample.drop and response_of(sample)]
     files: dict[str, list[dict[str, Any]]] = {
         "sft_combined.jsonl": [combined_record(sample) for sample in kept],
         "sft_combined_chat.jsonl": [chat_record(sample) for sample in kept],

@@ -113,7 +113,9 @@ def _printed(file: _File, start: int) -> list[Row]:
     "What a code cell printed or gave, as text; its outputs start at a position."
     rows: list[Row] = []
     for output, position in _items(file.text, start):
-        data = output.get("data") or {}
+        if not isinstance(output, dict):
+            continue
+        data = output["data"] if isinstance(output.get("data"), dict) else {}
         if any(kind.startswith(("image/", "application/", "text/html")) for kind in data):
             continue
         at = dict(_members(file.text, position))
@@ -159,7 +161,10 @@ def notebook_sections(
     "A notebook cut into sections at the headings of its Markdown cells."
     file = _File(text)
     rows: list[Row] = []
-    for cell, at in _cells(file):
-        if shown := _as_markdown(file, cell, at):
-            rows += [*shown, Row("", shown[-1].lines)]
+    try:
+        for cell, at in _cells(file):
+            if shown := _as_markdown(file, cell, at):
+                rows += [*shown, Row("", shown[-1].lines)]
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return sections_of_rows(rows)

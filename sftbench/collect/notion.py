@@ -71,7 +71,7 @@ def read_page(
             found[name], rows[n] = _LINK.sub(_link_text, value), ""
     return found, "\n".join(_LINK.sub(_link_text, row) for row in rows)
 
-# %% ../../nbs/10_collect/notion.ipynb #31274ef1
+# %% ../../nbs/10_collect/notion.ipynb #d7df556d
 _MOST_BYTES = 2_000_000_000  # unpacked
 _EXPORT = re.compile(r"(?i)(Export(Block)?-.*|.*[0-9a-f]{8}-[0-9a-f]{4}-.*)\.zip")
 
@@ -95,7 +95,12 @@ def _zips(given: str) -> list[Path]:
         return sorted(path for path in place.glob("*.zip") if _EXPORT.fullmatch(path.name))
     return [place] if place.is_file() and place.suffix.lower() == ".zip" else []
 
-# %% ../../nbs/10_collect/notion.ipynb #6ed03243
+
+def _holds(folder: Path, suffixes: tuple[str, ...]) -> bool:
+    "Whether a folder holds files of the suffixes, beside its zip files."
+    return any(path.name.lower().endswith(suffixes) for path in folder.rglob("*"))
+
+# %% ../../nbs/10_collect/notion.ipynb #25ac5e68
 def open_exports(
     given: str | list[str],  # folders, files, zip files or references
     suffixes: tuple[str, ...],  # lower case, with the dot
@@ -104,9 +109,8 @@ def open_exports(
     "Open several places, Notion's zip files among them."
     places = [given] if isinstance(given, str | Path) else list(given)
     zips = {str(place): _zips(str(place)) for place in places}
-    yield from open_trees(
-        [str(p) for p in places if not (zips[str(p)] and locate(str(p)).is_file())], suffixes, exclude
-    )
+    others = [str(place) for place in places if not zips[str(place)] or _holds(locate(str(place)), suffixes)]
+    yield from open_trees(others, suffixes, exclude)
     for archive in dict.fromkeys(path for found in zips.values() for path in found):
         with tempfile.TemporaryDirectory() as folder:
             try:

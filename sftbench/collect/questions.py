@@ -8,8 +8,8 @@ __all__ = ['question', 'part_question', 'worthwhile']
 # %% ../../nbs/10_collect/questions.ipynb #a2bb8b79
 import re
 
-from .heading_words import GENERIC
-from .headings import action_of, bare_heading, quoted, subject_of
+from .heading_words import DO, GENERIC
+from .headings import action_of, bare_heading, is_english, quoted, subject_of
 from .markdown import Section
 from .section_worth import weakness
 from ..core.sample import make_key
@@ -33,8 +33,14 @@ _BE = {"is": "is", "are": "are", "means": "is", "describes": "is", "refers": "is
 
 
 def _steps(text: str) -> int:
-    "How many numbered steps a text has."
+    "How many numbered items a text has."
     return len(re.findall(r"(?m)^ {0,3}\d+[.)] ", text))
+
+
+def _orders(text: str) -> bool:
+    "Whether half of a text's numbered items, three or more, say what to do."
+    first = re.findall(r"(?m)^ {0,3}\d+[.)] +\W{0,3}(\w+)", text)
+    return len(first) >= 3 and sum(word.lower() in DO for word in first) * 2 >= len(first)
 
 
 def _defined(heading: str, text: str) -> str:
@@ -45,7 +51,7 @@ def _defined(heading: str, text: str) -> str:
     )
     return _BE[found[4].lower()] if found else ""
 
-# %% ../../nbs/10_collect/questions.ipynb #98a069ac
+# %% ../../nbs/10_collect/questions.ipynb #fd70ee47
 def _generic(heading: str) -> list[str]:
     "The wordings for a heading that many documents have; [] for others."
     return next((asks for pattern, asks in GENERIC if re.fullmatch(rf"(?i)(the )?({pattern})", heading)), [])
@@ -68,7 +74,7 @@ class _Place:
     def __init__(self, section: Section, title: str, heading: str) -> None:
         self.kind, subject = subject_of(title)
         self.subject = subject if subject.lower() not in heading.lower() else ""
-        short = len(heading.split()) <= 2 or bool(_generic(heading))
+        short = bool(_generic(heading)) or (len(heading.split()) <= 2 and not re.search(r"[`(.]", heading))
         parent = _parent(section, title) if short and section.level > 2 else ""
         parent = parent if parent.lower() not in subject.lower() else ""
         self.of = quoted(parent or subject)
@@ -76,9 +82,11 @@ class _Place:
         inner = f" in {quoted(parent)}" if parent else ""
         kind = f"the {self.kind} " if self.kind else ""
         self.outer = f" in {kind}{quoted(self.subject)}" if self.subject else ""
-        self.where = f"{inner} ({self.subject})" if inner and self.subject else inner or self.outer
+        self.where = (
+            f"{inner} of {kind}{quoted(self.subject)}" if inner and self.subject else inner or self.outer
+        )
 
-# %% ../../nbs/10_collect/questions.ipynb #33bf9c37
+# %% ../../nbs/10_collect/questions.ipynb #5538083c
 _AUXILIARY = r"(is|are|was|were|do|does|did|can|could|should|must|will|would|has|have|may)"
 _CODE_NAME = re.compile(
     r"`[^`]+`|[A-Za-z_][\w.:]*\([^)]*\)|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|--?[A-Za-z][\w-]*([ =]\S+)?"
@@ -152,11 +160,11 @@ def _of_noun(heading: str, section: Section, place: _Place) -> str:
         return f"What do I do about {name}{place.where}?"
     if be := _defined(heading, section.text):
         return f"What {be} {name}{place.where}?"
-    if _steps(section.text) >= 3:
+    if _orders(section.text):
         return f"What are the steps of {name}{place.where}?"
     return _pick(_OPEN, heading, place.where).format(name=name, where=place.where)
 
-# %% ../../nbs/10_collect/questions.ipynb #17f202da
+# %% ../../nbs/10_collect/questions.ipynb #21a3ee7b
 def _of_document(section: Section, title: str) -> str:
     "The question that a document's opening answers."
     kind, subject = subject_of(title)
@@ -168,7 +176,7 @@ def _of_document(section: Section, title: str) -> str:
         if _steps(section.text) >= 3:
             return f"What are the steps to {action}?"
         return f"How do I {action}?" if not kind else f"When do I {action}, and what does it take?"
-    if _steps(section.text) >= 3:
+    if _orders(section.text):
         return f"What are the steps for {quoted(subject)}?"
     told = f"the {kind} {quoted(subject)}" if kind else quoted(subject)
     return _pick(
@@ -192,8 +200,12 @@ def question(
 ) -> str:  # one sentence
     "A question that a section answers."
     heading, title = bare_heading(section.heading), bare_heading(title)
-    if not heading or _plain(heading) in (_plain(title), _plain(title).partition(" (")[0]):
-        return _of_document(section, title or heading or "this document")
+    if not heading or _plain(heading) in (_plain(title), *re.split(r" \(|: ", _plain(title))[:1]):
+        return (
+            _of_document(section, title or heading or "this document") if is_english(section.text) else title
+        )
+    if not is_english(section.text):
+        return f"{title}: {heading}"
     place = _Place(section, title, heading)
     if heading.endswith("?"):
         return _of_question(heading, place)
@@ -207,12 +219,13 @@ def question(
     if action := action_of(heading):
         return _of_action(action, section, place)
     if re.match(r"[A-Z][a-z]+ing (an?|the|your|all|to|from|with|into|between) ", heading):
-        return f"How do I go about {heading[0].lower()}{heading[1:]}{place.where}?"
+        begins = "What are the steps of" if _steps(section.text) >= 3 else "How do I go about"
+        return f"{begins} {heading[0].lower()}{heading[1:]}{place.where}?"
     if re.match(r"(?i)(what|when|where|why|which|who|how)\b \w", heading):
         return _of_wh(heading, section, place)
     return _of_noun(heading, section, place)
 
-# %% ../../nbs/10_collect/questions.ipynb #52769469
+# %% ../../nbs/10_collect/questions.ipynb #890b1fdf
 _LEAD = re.compile(
     r"\W{0,4}(?:\*\*(?P<bold>[^*\n]{2,60}?)[:.]?\*\*|(?P<code>`[^`\n]{2,60}`)|[\"“](?P<name>[^\"”\n]{2,40})[\"”]|(?P<term>[A-Z][^:.\n`|]{2,40}):(?=\s))"
 )

@@ -16,6 +16,7 @@ import msgspec
 from .error_classes import error_class, error_line, severity
 from .operations import Operation, Stream, command_of
 from .same_steps import called, changes_something, names_in, relates, same_call, same_step
+from .shell_repeats import wider
 
 # %% ../../nbs/10_collect/recoveries.ipynb #9e000cbf
 Ending = Literal["recovered", "retried", "flaky", "open"]
@@ -106,7 +107,8 @@ def _span(steps: list[Operation], start: int, window: int) -> _Span:
             if steps[place].ok:
                 found.success, found.end = steps[place], place
                 break
-            found.failures.append(steps[place])
+            if not wider(*(command_of(one.tool, one.arguments) for one in (steps[start], steps[place]))):
+                found.failures.append(steps[place])
     return found
 
 
@@ -149,6 +151,9 @@ def _ending(
     if any(id(one) in doubtful for one in (*span.failures, success)) or signature(first) in flaky:
         return "flaky"
     another = first.kind != "log" and not any(same_call(one, success) for one in span.failures)
+    another = another and not wider(
+        command_of(first.tool, first.arguments), command_of(success.tool, success.arguments)
+    )
     if error_class(first.output) in _PASSING and first.kind != "log" and not another:
         changes = [one for one in changes if relates(one, first, span.names) == 2]
     if changes or another:

@@ -43,15 +43,16 @@ class Table(msgspec.Struct):
     decisions: list[Decision] = []
 
 
-def _filled(phrasing: str, fill: dict[str, list[Any]]) -> list[str]:
-    "A phrasing with everything that its braces may hold."
+def _filled(phrasing: str, fill: dict[str, list[Any]], reasons: list[str]) -> list[tuple[str, str]]:
+    "A phrasing, and the reason that goes with it, with everything that braces may hold."
     names = [name for name in fill if f"{{{name}}}" in phrasing]
     texts = []
-    for values in itertools.product(*(fill[name] for name in names)):
-        text = phrasing
+    for turn, values in enumerate(itertools.product(*(fill[name] for name in names))):
+        text, reason = phrasing, reasons[turn % len(reasons)] if reasons else ""
         for name, value in zip(names, values, strict=True):
             text = text.replace(f"{{{name}}}", str(value))
-        texts.append(text[:1].upper() + text[1:])
+            reason = reason.replace(f"{{{name}}}", str(value))
+        texts.append((text[:1].upper() + text[1:], reason))
     return texts
 
 
@@ -82,14 +83,16 @@ def read_table(
     root = root_name(shown[: -len(name)].rstrip("/") or ".")
     for handler, because, phrasings, fill in tasks:
         if handler not in handlers:
-            report_unreadable(
-                shown, f"A task goes to {handler}, which is none of the handlers.", "Add or rename it."
-            )
+            reason = f"A task goes to {handler}, which is none of the handlers."
+            report_unreadable(shown, reason, "Add or rename it.")
             continue
-        for phrasing in phrasings:
+        reasons = [as_text(one) for one in because] if isinstance(because, list) else [as_text(because)]
+        for turn, phrasing in enumerate(phrasings):
             origin = Origin(root=root, path=name, lines=_lines_of(text, phrasing))
-            table.decisions += [Decision(task, handler, because, phrasing, origin, f"routing:{root}/{name}:{phrasing}")
-                                for task in _filled(phrasing, fill)]  # fmt: skip
+            group = f"routing:{root}/{name}:{phrasing}"
+            turned = reasons[turn % len(reasons) :] + reasons[: turn % len(reasons)]
+            table.decisions += [Decision(task, handler, reason, phrasing, origin, group)
+                                for task, reason in _filled(phrasing, fill, turned)]  # fmt: skip
     return table
 
 # %% ../../nbs/10_collect/routing.ipynb #810bb728
@@ -117,7 +120,7 @@ def session_decisions(
                 task = task or (asked if call.name == "Skill" else "")
                 if call.name in _HANDED and handler and task and call.id in answered:
                     about = as_text(call.arguments.get("description")).strip()
-                    because = f"the task is “{about}”" if about else ""
+                    because = f"In short: {about}" if about else ""
                     yield Decision(
                         task, handler, because, sample.key, sample.origin, sample.group, sample.created_at
                     )
@@ -150,14 +153,15 @@ def _sample(decision: Decision, handlers: dict[str, str], held: bool, seed: int)
     "The sample of a decision; handlers are named in an order that tells nothing."
     names = sorted(handlers, key=lambda name: _order(seed, decision.task, name))
     wording = _HELD_OUT_ASK if held else _ASK[int(make_key(decision.task)[:4], 16) % len(_ASK)]
-    told = "\n".join(f"- {name}: {handlers[name]}" for name in names if handlers[name])
+    listed = "\n".join(f"- {name}: {handlers[name]}" for name in names if handlers[name])
     ask = "\n\n".join(
-        part for part in (wording.format(names=", ".join(names)), told, f"Task: {decision.task}") if part
+        part for part in (wording.format(names=", ".join(names)), listed, f"Task: {decision.task}") if part
     )
-    because = f", because {decision.because.rstrip('.')}" if decision.because else ""
+    told = decision.because.rstrip(".")
+    because = f" {told[0].upper()}{told[1:]}." if told else ""
     return Sample(
         key=make_key("routing", decision.origin.root, decision.origin.path, decision.handler, decision.task),
-        messages=[Message("user", ask), Message("assistant", f"{decision.handler}{because}.")],
+        messages=[Message("user", ask), Message("assistant", f"{decision.handler}.{because}")],
         source="routing",
         origin=decision.origin,
         group=decision.group,

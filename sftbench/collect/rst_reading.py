@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['rst_sections']
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #41061e0b
+# %% ../../nbs/10_collect/rst_reading.ipynb #ed46e6b1
 import re
 from collections.abc import Iterator
 
 from .markdown import Row, Section, sections_of_rows
 from .rst_inline import inline
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #d7d6cee8
+# %% ../../nbs/10_collect/rst_reading.ipynb #5951b93f
 _UNDER = re.compile(r"([!-/:-@[-`{-~])\1{2,}\s*")
 _DIRECTIVE = re.compile(r"\.\. (?:\|[^|]+\| )?([\w:+-]+)::(?:\s+(.*))?")
 _CODE = {
@@ -39,7 +39,7 @@ _ADVICE = {
     "error",
 }
 _KEPT = {"topic", "sidebar", "container", "epigraph", "only", "compound", "rubric", "list-table", "table", "versionadded",
-         "versionchanged", "deprecated", "tab", "tab-set", "tab-item", "tabs", "details", "dropdown"}  # fmt: skip
+         "versionchanged", "deprecated", "tab", "tabbed", "tab-set", "tab-item", "tabs", "details", "dropdown"}  # fmt: skip
 _DESCRIBED = re.compile(
     r"(\w+:)?(function|class|method|attribute|data|exception|option|cmdoption|describe|module|staticmethod|classmethod|property|confval|envvar|macro|type|member|decorator)"
 )
@@ -78,7 +78,7 @@ def _fenced(lines: _Lines, language: str) -> Iterator[Row]:
         yield Row("```", (lines[-1][0],) * 2)
         yield Row("", (lines[-1][0],) * 2)
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #3ed255eb
+# %% ../../nbs/10_collect/rst_reading.ipynb #92e03ed9
 def _without_options(lines: _Lines) -> _Lines:
     "The content of a directive, behind its options."
     position = 0
@@ -164,7 +164,7 @@ class _Reader:
                 height, title, style = found
                 yield Row("#" * self.level(style) + " " + inline(title), (number, lines[at + height - 1][0]))
                 at += height
-            elif re.match(r"\.\.( |$)", text):
+            elif re.match(r"\s*\.\.( |$)", text):
                 at = yield from self.explicit(lines, at)
             elif re.match(r"\+[-=+]{3,}\+\s*$|={2,}( +={2,})+\s*$", text.strip()):
                 at = yield from self.table(lines, at)
@@ -177,13 +177,13 @@ class _Reader:
 
     def explicit(self, lines: _Lines, at: int) -> Iterator[Row]:
         "A directive, comment or target; gives the position behind it."
-        found = _DIRECTIVE.fullmatch(lines[at][1].rstrip())
-        end = _block(lines, at + 1, 1)
-        if found and not lines[at][1].startswith(".. |"):
+        text = lines[at][1].strip()
+        found, end = _DIRECTIVE.fullmatch(text), _block(lines, at + 1, _indent(lines[at][1]) + 1)
+        if found and not text.startswith(".. |"):
             yield from self.directive(
                 found[1].lower(), found[2] or "", lines[at + 1 : end], (lines[at][0],) * 2
             )
-        elif note := re.match(r"\.\. (\[[^\]]+\] .*)", lines[at][1]):
+        elif note := re.match(r"\.\. (\[[^\]]+\] .*)", text):
             yield Row(inline(note[1]), (lines[at][0],) * 2)
             yield from (Row(inline(text.strip()), (number, number)) for number, text in lines[at + 1 : end])
         return end
@@ -227,7 +227,7 @@ class _Reader:
             at = end
         return at
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #6188326c
+# %% ../../nbs/10_collect/rst_reading.ipynb #fb9c66af
 def rst_sections(
     text: str,  # a file
 ) -> list[Section]:  # lines are those of the file

@@ -72,6 +72,7 @@ def same_call(
 # %% ../../nbs/10_collect/same_steps.ipynb #855dd976
 _READS = re.compile(r"(?i)^(read|view|cat|open|get|list|ls|glob|grep|search|find|web|fetch|inspect|status|query|show|todo|think|task"
                     r"|agent|explain|diagnos|look|check|notebookread|codebase_search|wait|sleep)")  # fmt: skip
+_TESTS = re.compile(r"(?i)(^|_)(tests?|lint|verify|health|diff|log)(_|$)")
 _PAPER = (".md", ".rst", ".txt", ".adoc")
 
 
@@ -85,7 +86,8 @@ def changes_something(
         return any(changes_something(one) for one in step.inner)
     if line := command_of(step.tool, step.arguments):
         return not only_reads(line)
-    return not _READS.match(step.kind or step.tool) and not step.target.lower().endswith(_PAPER)
+    name = step.kind or step.tool
+    return not _READS.match(name) and not _TESTS.search(name) and not step.target.lower().endswith(_PAPER)
 
 # %% ../../nbs/10_collect/same_steps.ipynb #b56fec23
 _COMMON = {
@@ -93,7 +95,7 @@ _COMMON = {
     "file", "edit", "edit_file", "head", "origin", "restart", "start", "stop", "build", "sudo", "with", "from", "data",
     "done", "import", "sync", "run", "push", "pull", "apply", "status", "check", "deploy", "update", "add", "remove",
     "create", "delete", "list", "get", "set", "src", "lib", "bin", "http", "https", "example", "local", "localhost",
-    "latest",
+    "latest", "load", "save", "serve", "migrate", "send", "dev",
 }  # fmt: skip
 
 
@@ -117,7 +119,7 @@ def _names_of(step: Operation) -> set[str]:
         for word in re.findall(r"[\w.-]*\w", text.rstrip("/").rpartition("/")[2].lower())
     }
     found |= set(re.findall(r"[a-z]{4,}", step.kind)) if step.kind != "log" else set()
-    stems = {name.partition(".")[0] for name in found}
+    stems = {stem for name in found if len(stem := name.partition(".")[0]) >= 3}
     return {name for name in found | stems | {f"test_{stem}" for stem in stems} | {f"{stem}_test" for stem in stems}
             if len(name) >= 3 and name not in _COMMON}  # fmt: skip
 

@@ -11,20 +11,20 @@ import re
 from .headings import bare_heading
 from .markdown import Section
 
-# %% ../../nbs/10_collect/section_worth.ipynb #b727d4d5
+# %% ../../nbs/10_collect/section_worth.ipynb #5475f4c8
 REASONS = {
     "licence": "terms of use: they have to be looked up, not recited",
     "changelog": "what changed between versions: it ages, and is true of one version only",
     "contents": "a table of contents or an index: it answers nothing by itself",
     "links": "links, badges or references without a word about them",
     "people": "who wrote, paid or helped",
-    "placeholder": "text that is still to be written",
+    "placeholder": "text that is still to be written, or a template",
     "no_prose": "numbers, drawings or names without a sentence about them",
 }
 _HEADS = {
     "licence": r"(the )?(un)?licen[sc](e|es|ing)( and copyright| terms| information)?|copyright( notice| and licen[sc]e)?|copying|legal( notice)?"
-    r"|disclaimer|trademarks?|warranty|terms of (use|service)|(mit|apache|bsd|gnu|gpl|isc|mozilla)\b.*\blicen[sc]e.*|version history",
-    "changelog": r"(.* )?change ?logs?|(.* )?changes|(.* )?release notes|(.* )?release history|history of changes|what'?s new.*|news|unreleased"
+    r"|disclaimer|trademarks?|warranty|terms of (use|service)|.*\blicen[sc]e (agreement|version|terms).*|(mit|apache|bsd|gnu|gpl|isc|mozilla)\b.*\blicen[sc]e.*",
+    "changelog": r"(.* )?change ?logs?|(.* )?changes|(.* )?release notes|(.* )?release history|history of changes|what'?s new.*|news|unreleased|version history"
     r"|(version|release|v|\w+ v)?\s?\[?v?\d+(\.\d+)+([-. ]?(a|b|rc|alpha|beta|dev|post)\.?\d*)?\]?(\s*[(,–—-]*\s*(\d|unreleased|released?\b|yanked"
     r"|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)).*)?|\d{4}-\d\d-\d\d\b.*"
     r"|(fixes|updates|changes|bug fixes|new features) (since|in) v?\d.*|(deprecated|removed|fixed|added|changed) in v?\d.*",
@@ -42,13 +42,13 @@ def _by_heading(heading: str) -> str:
         (word for word, names in _HEADS.items() for form in forms if re.fullmatch(rf"(?i){names}", form)), ""
     )
 
-# %% ../../nbs/10_collect/section_worth.ipynb #6d2eb82b
+# %% ../../nbs/10_collect/section_worth.ipynb #552babc8
 _TERMS = re.compile(
     r"(?i)permission is hereby granted|without warranty|redistribution and use in source|gnu (lesser |affero )?general public licen[sc]e"
     r"|licen[sc]ed under (the|a)\b|all rights reserved|creative commons|provided [\"“'`]*as is|spdx-license-identifier"
 )
 _TODO = re.compile(
-    r"(?i)\W*(to ?do|tbd|t\.b\.d\.|coming soon|work in progress|wip|under construction|lorem ipsum|fill (this|me) in|this section is empty)\b"
+    r"(?i)\W*(to ?do|tbd|t\.b\.d\.|coming soon|work in progress|wip|under construction|lorem ipsum|fill (this|me) in|this section is empty|this (page|document|section) has (been )?moved|you (should|will) be redirected|page not found)\b"
 )
 _LINK = re.compile(
     r"!?\[[^\]]*\](\([^)]*\)|\[[^\]]*\])|<?(https?|ftp|mailto):[^\s>)]+>?|`?[\w.+-]+@[\w-]+\.\w+`?"
@@ -71,6 +71,14 @@ def _of_items(rows: list[str]) -> bool:
     return sum(bool(_LEADER.fullmatch(row)) for row in rows) * 3 > len(rows) * 2
 
 
+_MAIL = re.compile(r"(?m)^(MIME-Version|Content-Type|Content-Transfer-Encoding|Received|Return-Path):")
+
+
+def _is_garbled(text: str) -> bool:
+    "Whether a text was read in the wrong encoding: signs and capitals of Western Europe close together."
+    return len(re.findall("[\u00a1-\u00df]", text)) * 8 > len(text)
+
+
 def _has_sentence(text: str) -> bool:
     "Whether some row says something: five words in a row that are no code."
     return (
@@ -88,7 +96,7 @@ def weakness(
         return next(filter(None, (_by_heading(name) for name in section.above)))
     text = _FENCED.sub("", section.text)
     rows = [row for row in text.split("\n") if re.search(r"\w", row)]
-    if _TODO.match(section.text) and len(section.text) < 400:
+    if (_TODO.match(section.text) and len(section.text) < 400) or len(re.findall(r"\{%|\{\{", text)) > 2:
         return "placeholder"
     if len(_TERMS.findall(section.text)) * 600 > len(section.text):
         return "licence"
@@ -96,4 +104,5 @@ def weakness(
         return "links"
     if rows and _of_items(rows):
         return "contents"
-    return "" if _has_sentence(section.text) else "no_prose"
+    says = _has_sentence(section.text) and not _is_garbled(section.text) and not _MAIL.search(section.text)
+    return "" if says else "no_prose"

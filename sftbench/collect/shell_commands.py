@@ -20,7 +20,7 @@ class Command(msgspec.Struct):
     words: list[str]  # all its arguments, in order
     then: str = ""  # what stands behind it: | && || ; &
     folder: str = ""  # where the line has gone by `cd` before it
-    given: dict[str, str] = {}  # variables that the line sets for it
+    given: dict[str, str] = {}  # variables that the line sets for it, and what it is run by, such as `sudo`
 
     @property
     def operands(self) -> list[str]:
@@ -38,6 +38,8 @@ HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*)\n.*?\n\s*\2(?=\n|$)", re.D
 _SKIP = {"sudo": 0, "time": 0, "nohup": 0, "exec": 0, "command": 0, "nice": 0, "env": 0, "then": 0, "do": 0, "else": 0,
          "if": 0, "!": 0, "while": 0, "{": 0, "timeout": 1, "sshpass": 2, "uv run": 0, "poetry run": 0, "pipenv run": 0}  # fmt: skip
 
+_RUN_BY = {"sudo", "timeout", "sshpass", "uv run", "poetry run", "pipenv run"}
+
 
 def _words(text: str) -> list[str]:
     "The words and operators of a command line; as one word where quotes are not closed."
@@ -51,7 +53,7 @@ def _words(text: str) -> list[str]:
 
 
 def _unwrapped(words: list[str], given: dict[str, str]) -> list[str]:
-    "A simple command without what stands before its program; variables that are set there are added to `given`."
+    "A simple command without what stands before its program; what is set there is added to `given`."
     while words:
         two = " ".join(words[:2])
         name = two if two in _SKIP else words[0]
@@ -59,7 +61,9 @@ def _unwrapped(words: list[str], given: dict[str, str]) -> list[str]:
             given[assigned[1]] = assigned[2]
             words = words[1:]
         elif name in _SKIP:
-            words = words[len(name.split()) + _SKIP[name] :]
+            size = len(name.split()) + _SKIP[name]
+            given |= {name: " ".join(words[1:size])} if name in _RUN_BY else {}
+            words = words[size:]
         else:
             return words
     return []

@@ -16,6 +16,7 @@ import msgspec
 from sftbench.collect.names import (
     Function,
     Names,
+    as_written,
     chain_of,
     children_of,
     imports_of,
@@ -28,18 +29,18 @@ from .symbol_records import Module, Parameter, Raise, Symbol
 _INNER = Function | ast.ClassDef | ast.Lambda
 
 
-def _raises(body: Sequence[ast.AST], test: ast.expr | None = None) -> Iterator[Raise]:
+def _raises(body: Sequence[ast.AST], lines: list[str], test: ast.expr | None = None) -> Iterator[Raise]:
     "Errors raised in statements by name, those of nested functions left out."
     for node in body:
         if isinstance(node, ast.Raise) and node.exc is not None:
             named = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             if chain := chain_of(named):
-                yield Raise(".".join(chain), node.lineno, _unparsed(test))
+                yield Raise(".".join(chain), node.lineno, as_written(test, lines) if test else "")
         elif isinstance(node, ast.If):
-            yield from _raises(node.body, node.test)
-            yield from _raises(node.orelse, test)
+            yield from _raises(node.body, lines, node.test)
+            yield from _raises(node.orelse, lines, test)
         elif not isinstance(node, _INNER):
-            yield from _raises(inner_statements(node), test)
+            yield from _raises(inner_statements(node), lines, test)
 
 
 _COMMENT = re.compile(r"""(?:[^#'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")*#(.*)""")
@@ -167,7 +168,7 @@ class _File(msgspec.Struct):
         found.returns = _unparsed(node.returns)
         if node.returns:
             found.returns_comment = self.comments.get(node.returns.end_lineno or 0, "")
-        found.raises = list(_raises(node.body)) if "raise" in found.source else []
+        found.raises = list(_raises(node.body, self.lines)) if "raise" in found.source else []
         found.uses = self.names.uses(node, owner)
         return found
 

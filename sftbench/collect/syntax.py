@@ -234,7 +234,7 @@ def comment_above(
         if _is_comment(before):
             comments.insert(0, text_of(before))
         first, before = before.start_point.row, before.prev_sibling
-    wanted = [text for text in comments if not _FOR_TOOLS.match(text)]
+    wanted = [text for text in comments if not _FOR_TOOLS.match(text.rstrip())]
     lines = _MARKS.sub("", "\n".join(text.rstrip("\n") for text in wanted)).split("\n")
     return first, textwrap.dedent("\n".join(line.rstrip() for line in lines)).strip()
 

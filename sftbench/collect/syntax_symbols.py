@@ -25,16 +25,20 @@ def _parameters(inner: Node) -> list[Parameter]:
     return [Parameter(text) for text in texts if not re.fullmatch(r"&?\s*('\w+ )?(mut )?self|void", text)]
 
 
+def _cpp_result(node: Node, inner: Node) -> str:
+    "What stands between `static` and the name, or behind the arrow."
+    behind = next((part for part in inner.children if part.type == "trailing_return_type"), None)
+    named = node.child_by_field_name("type")
+    first = next((part for part in node.children if part.type == "type_qualifier" or part == named), inner)
+    written = (node.text or b"")[first.start_byte - node.start_byte : inner.start_byte - node.start_byte]
+    return re.sub(r"\s+", " ", text_of(behind) or written.decode("utf-8", "replace")).strip("-> ")
+
+
 def _result(node: Node, inner: Node, header: str) -> str:
     "The result as written."
-    named = inner.child_by_field_name("return_type") or (
-        node.child_by_field_name("type") if inner != node else None
-    )
-    if inner != node and named:  # of C++: what stands between `static` and the name
-        first = next(part for part in node.children if part.type == "type_qualifier" or part == named)
-        behind = next((part for part in inner.children if part.type == "trailing_return_type"), None)
-        written = (node.text or b"")[first.start_byte - node.start_byte : inner.start_byte - node.start_byte]
-        return re.sub(r"\s+", " ", text_of(behind) or written.decode("utf-8", "replace")).strip("-> ")
+    if inner.type == "function_declarator":
+        return _cpp_result(node, inner)
+    named = inner.child_by_field_name("return_type")
     if named:
         return re.sub(r"\s+", " ", text_of(named)).lstrip(":-> ")
     arrow = (

@@ -109,14 +109,10 @@ def _tested(node: Node) -> str:
     "What an `if` or a `guard` tests; in Swift that may be several tests."
     parts = node.children_by_field_name("condition")
     start, raw = node.start_byte, node.text or b""
-    test = (
-        raw[parts[0].start_byte - start : parts[-1].end_byte - start].decode("utf-8", "replace")
-        if parts
-        else ""
-    )
-    return re.sub(
-        r"\s+", " ", test[1:-1] if len(parts) == 1 and test[:1] == "(" and test[-1:] == ")" else test
-    )
+    held = raw[parts[0].start_byte - start : parts[-1].end_byte - start] if parts else b""
+    test = held.decode("utf-8", "replace").rstrip("; ")
+    alone = len(parts) == 1 and test.startswith("(") and test.endswith(")")
+    return re.sub(r"\s+", " ", test[1:-1] if alone else test)
 
 
 def _condition(node: Node, top: Node) -> str:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['table_sections', 'too_wide', 'says_something']
 
-# %% ../../nbs/10_collect/tables.ipynb #e8304bda
+# %% ../../nbs/10_collect/tables.ipynb #d329fa11
 import csv
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from .markdown import Section
 from .notion import plain_name
 from .section_worth import weakness
 
-# %% ../../nbs/10_collect/tables.ipynb #6f9cd0a3
+# %% ../../nbs/10_collect/tables.ipynb #7437cc81
 _NAMES = re.compile(
     r"(?i)(name|title|term|question|q|topic|page|word|key|heading|subject|feature|item|service|error|symptom|problem)"
 )
@@ -42,13 +42,8 @@ def _read(text: str) -> Iterator[tuple[list[str], tuple[int, int]]]:
 def _told(titles: list[str], cells: list[str], name: int) -> list[str]:
     "What a row says: its answer, or its cells under their titles."
     answer = _column(titles, _ANSWERS)
-    if (
-        answer >= 0
-        and answer != name
-        and answer < len(cells)
-        and cells[answer]
-        and titles[name].lower() in ("question", "q")
-    ):
+    alone = titles[name].lower() in ("question", "q") or len(titles) == 2
+    if answer not in (-1, name) and answer < len(cells) and cells[answer] and alone:
         return [cells[answer]]
     pairs = zip(titles, cells, strict=False)
     return [f"- {title}: {cell}" for n, (title, cell) in enumerate(pairs) if n != name and cell and title]
@@ -78,7 +73,7 @@ def too_wide(
     rows = list(_read(text))
     return [lines[0] for cells, lines in rows if any(cells[len(rows[0][0]) :])]
 
-# %% ../../nbs/10_collect/tables.ipynb #4c775837
+# %% ../../nbs/10_collect/tables.ipynb #0db8993f
 def says_something(
     found: list[Section],  # the rows of a table
 ) -> bool:  # False for measurements, lists of names and the like

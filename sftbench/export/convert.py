@@ -9,10 +9,11 @@ __all__ = ['convert']
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import msgspec
 
+from ..collect.merging import lost_in_merging, write_merged
 from ..core.jsonl import atomic_write, write_json
 from ..core.registry import component, components, verb
 from ..core.sample import Sample, content_id
@@ -102,6 +103,9 @@ def convert(
     *,
     formats: list[str] = ["openai"],  # names of exporters: openai, sharegpt, alpaca, chatml, …
     metadata: bool = False,  # add a `metadata` field with key, id, source, tier, …
+    layout: Literal[
+        "plain", "scbe"
+    ] = "plain",  # scbe: also sft_combined.jsonl, its chat file, and a file a track
     out: Path | None = None,  # folder for the files and convert.json
 ) -> Iterator[Sample]:  # every input, unchanged
     "Write one file a split and format, and say what each format could not hold."
@@ -113,12 +117,31 @@ def convert(
         raise Problem("convert was given no format.", f"Choose among {known}.", code=2)
     exporters = {name: component("exporter", name) for name in formats}
     losses = _Losses()
+    kept: list[Sample] = []
     with ExitStack() as stack:
         files = _Files(out, stack)
         for sample in samples:
             _write_sample(sample, exporters, files, losses, metadata)
+            kept += [sample] if layout == "scbe" and not sample.drop else []
             yield sample
-    write_json(out / "convert.json", {"files": files.rows(), "lost": losses.sorted()})
+    rows = files.rows() + _write_layout(kept, out, losses)
+    write_json(out / "convert.json", {"files": rows, "lost": losses.sorted()})
+
+
+def _write_layout(samples: list[Sample], out: Path, losses: _Losses) -> list[dict[str, Any]]:
+    "Write the SCBE files, those of a split in a folder of its name; rows for convert.json."
+    rows = []
+    for split in sorted({sample.split for sample in samples}):
+        folder, there = out / split, [sample for sample in samples if sample.split == split]
+        for name, records in write_merged(there, folder).items():
+            size = (folder / name).stat().st_size
+            path = f"{split}/{name}" if split else name
+            rows.append(
+                {"path": path, "format": "scbe", "split": split or "all", "records": records, "bytes": size}
+            )
+    for sample in samples:
+        losses.add("scbe", lost_in_merging(sample), sample.key)
+    return rows
 
 
 def _write_sample(
