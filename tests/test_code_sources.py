@@ -569,15 +569,17 @@ def test_generated_minified_and_vendored_files_are_left_out_and_counted(tmp_path
     assert tree.left_out == {"generated": 1, "minified": 1, "vendored": 3, "built": 1, "hidden": 1, "excluded": 1}
 
 
-def test_binary_and_huge_files_are_counted_and_not_read(tmp_path):
+def test_binary_and_huge_files_are_told_and_not_read(tmp_path):
     write(tmp_path, beads__py=PYTHON, table__py=b"x = 1\n\0\1\2" * 100)
     with open(tmp_path / "huge.py", "wb") as file:
         file.truncate(20_000_001)
     tree = open_tree(tmp_path, (".py",))
-    assert [path for path, _ in read_tree(tree)] == ["beads.py"]
+    with collecting_unreadable() as told:
+        assert [path for path, _ in read_tree(tree)] == ["beads.py"]
     assert tree.left_out == {"binary": 1, "large": 1}
     samples, reports = read(codebase, path=[str(tmp_path)])
-    assert not reports and {sample.origin.path for sample in samples} == {"beads.py"}
+    assert reports == told and {sample.origin.path for sample in samples} == {"beads.py"}
+    assert {Path(report.path).name: report.reason.split()[2] for report in reports} == {"table.py": "binary", "huge.py": "larger"}
 
 
 GERMAN = '''\
@@ -942,3 +944,222 @@ def test_messages_in_another_encoding_are_read(repo):
     git(repo, "add", "-A")
     git(repo, "-c", "i18n.commitEncoding=latin-1", "commit", "-q", "-m", "Zähle die Kugeln".encode("latin-1"))
     assert messages(repo) == ["Zähle die Kugeln"]
+
+
+# --- is it there? ----------------------------------------------------------------------------------------------------
+
+BEADS = '''\
+"""Beads on wires."""
+
+import functools
+
+
+class FullError(Exception):
+    "A wire has no room left."
+
+    limit: int = 10
+
+
+@functools.cache
+def room(wires: int, base: int = 10) -> int:
+    "How many beads fit on some wires."
+    if wires < 0:
+        raise ValueError("negative")
+    return wires * (base - 1)
+
+
+def count(
+    wires: list[int],  # beads on each wire
+    base: int = 10,  # beads that a full wire has
+) -> int:  # never negative
+    "Count the beads, each wire as one digit."
+    total = 0
+    if not wires:
+        return total
+    for beads in wires:
+        if beads >= base:
+            raise FullError(beads, room(len(wires), base))
+        total = total * base + beads
+    return total
+
+
+class Frame:
+    "A frame that holds wires, and says what stands on them."
+
+    def __init__(self, wires: list[int]) -> None:
+        "Take the wires."
+        self.wires = wires
+
+    def show(self, base: int = 10) -> str:
+        "Say how much stands on the wires, in some base."
+        if base < 2:
+            raise ValueError(f"no base {base}")
+        rest = room(len(self.wires), base)
+        return f"{count(self.wires, base)} of {rest}"
+'''
+TESTS = '''\
+from beads import Frame, count
+
+
+def test_count_takes_each_wire_as_a_digit():
+    assert count([1, 2]) == 12
+    assert count([]) == 0
+
+
+def test_a_frame_shows_its_count():
+    assert Frame([1, 2]).show().startswith("12")
+'''
+SHELL = """\
+# Counts the lines of a file.
+count() {
+  if [ -z "$1" ]; then
+    exit 2
+  fi
+  wc -l < "$1"
+}
+
+# Says how many lines there are.
+show() {
+  echo "lines:"
+  count "$1"
+}
+"""
+
+
+@pytest.fixture
+def beads(repo: Path) -> Path:
+    commit(repo, "Start the abacus", {"beads.py": BEADS, "test_beads.py": TESTS, "tools/lines.sh": SHELL})
+    return repo
+
+
+def answers(folder: Path, **options) -> list[Sample]:
+    samples, reports = read(codebase, path=[str(folder)], min_chars=1, **options)
+    assert samples and not reports
+    return samples
+
+
+def test_true_answers_are_never_stale(beads):
+    report = verify_docs(answers(beads), beads)
+    assert report.stale == [] and report.unchecked == {}
+    assert report.samples > 30 and report.places > 100
+
+
+FALSE = [  # kind of question, symbol, what is said, what is said wrongly, why it is stale
+    ("overview", "beads", "(class, lines 6-9)", "(class, lines 6-8)", "FullError is not defined there"),
+    ("overview", "beads", "`room` (function", "`rum` (function", "rum is not defined there"),
+    ("explain", "beads.room", "`beads.py:12-17`", "`bead.py:12-17`", "no such file"),
+    ("explain", "beads.room", "`beads.py:12-17`", "`beads.py:13-17`", "room is not defined there"),
+    ("explain", "beads.room", "`room` is a", "`rooms` is a", "rooms is not defined there"),
+    ("explain", "beads.room", "`ValueError` when `wires < 0` (line 16)", "`ValueError` when `wires < 0` (line 17)", "ValueError does not stand there"),
+    ("explain", "beads.room", "`ValueError` when", "`TypeError` when", "TypeError does not stand there"),
+    ("explain", "beads.room", "when `wires < 0`", "when `bases < 0`", "bases < 0 does not stand there"),
+    ("explain", "beads.room", "`Frame.show` (`beads.py:46`)", "`Frame.show` (`beads.py:40`)", "Frame.show is not defined there"),
+    ("explain", "beads.count", "`total` when `not wires` (line 27)", "`sum(wires)` when `not wires` (line 27)", "sum(wires) does not stand there"),
+    ("explain", "beads.Frame", "`show` (line 42)", "`show` (line 41)", "show does not stand there"),
+    ("callers", "beads.room", "`rest = room(len(self.wires), base)`", "`rest = room(self.wires, base)`", "other code stands there"),
+    ("callers", "beads.room", "`beads.py:30` in", "`beads.py:31` in", "other code stands there"),
+    ("callers", "beads.room", "in `Frame.show`", "in `Frame.hide`", "Frame.hide is not defined there"),
+    ("write", "beads.count", "total = 0", "total = 1", "other code stands there"),
+    ("write", "beads.count", "`beads.py:20-32`", "`beads.py:20-33`", "other code stands there"),
+    ("complete", "beads.count", "`beads.py:28-32`", "`beads.py:27-31`", "other code stands there"),
+    ("complete", "beads.count", "+ beads", "- beads", "other code stands there"),
+    ("document", "beads.room", "some wires", "all wires", "other code stands there"),
+    ("test", "beads.count", "== 12", "== 21", "other code stands there"),
+    ("test", "beads.count", "`test_beads.py:4-6`", "`test_bead.py:4-6`", "no such file"),
+    ("errors", "beads.count", "(line 30)", "(line 31)", "does not stand there"),
+    ("errors", "beads.count", "when `beads >= base`", "when `wires >= base`", "wires >= base does not stand there"),
+    ("errors", "beads.count", "called in line 30", "called in line 28", "room does not stand there"),
+    ("depends", "beads.count", "first in `beads.py:30`: A wire", "first in `beads.py:29`: A wire", "FullError does not stand there"),
+    ("depends", "beads.count", "`room` (`beads.py:12-17`)", "`room` (`beads.py:12-99`)", "the file has 47 lines"),
+    ("find", "beads.Frame", "`beads.py:35-47`", "`beads.py:34-46`", "Frame is not defined there"),
+    ("usage", "beads.room", "is defined in `beads.py:12-17`", "is defined in `beads.py:11-17`", "room is not defined there"),
+    ("errors", "tools/lines.sh.count", "(line 4)", "(line 6)", "does not stand there"),
+    ("explain", "tools/lines.sh.count", "`tools/lines.sh:1-7`", "`tools/lines.sh:2-7`", "count is not defined there"),
+]  # fmt: skip
+
+
+def test_every_kind_of_claim_that_is_made_false_is_found(beads):
+    samples = {(sample.meta["task"], sample.meta["symbol"]): sample for sample in answers(beads)}
+    assert {task for task, _ in samples} <= {task for task, *_ in FALSE}
+    missed = []
+    for task, symbol, said, wrong, why in FALSE:
+        sample = samples[task, symbol]
+        text = sample.messages[1].content
+        assert said in text, (task, symbol, said, text)
+        told = [sample.messages[0], Message("assistant", text.replace(said, wrong, 1))]
+        stale = verify_docs([msgspec.structs.replace(sample, messages=told)], beads).stale
+        if bool(stale) != bool(why) or not any(why in one.why for one in stale or [None] if one):
+            missed += [(task, symbol, wrong, why, [one.why for one in stale])] if why or stale else []
+    assert missed == []
+
+
+def test_every_line_number_of_every_answer_is_checked(beads):
+    for sample in answers(beads):
+        for claim in claims(sample):
+            assert claim.lines or claim.path == sample.origin.path
+            far = msgspec.structs.replace(sample.origin, lines=(sample.origin.lines[0], 999))
+            assert verify_docs([msgspec.structs.replace(sample, origin=far)], beads).stale
+
+
+def changed(beads: Path, path: str, text: str | None) -> set[tuple[str, str]]:
+    samples = answers(beads)
+    place = beads / path
+    if text is None:
+        place.rename(place.with_name("moved.py"))
+    else:
+        place.write_text(text)
+    report = verify_docs(samples, beads, against="now")
+    assert verify_docs(samples, beads).stale == []  # the commit that was recorded still holds all of it
+    return {(stale.task, stale.why) for stale in report.stale}
+
+
+def test_a_moved_file_makes_its_answers_stale(beads):
+    assert {why for _, why in changed(beads, "beads.py", None)} == {"no such file"}
+
+
+def test_shifted_lines_make_answers_stale(beads):
+    found = changed(beads, "beads.py", "# one more line\n" + BEADS)
+    assert {"explain", "write", "callers", "errors", "find", "overview"} <= {task for task, _ in found}
+
+
+def test_a_renamed_symbol_makes_answers_stale(beads):
+    found = changed(beads, "beads.py", BEADS.replace("room", "space"))
+    assert ("explain", "beads.room is not defined there") in found and ("depends", "room is not defined there") in found
+
+
+def test_altered_code_makes_answers_stale(beads):
+    found = changed(beads, "beads.py", BEADS.replace("    total = 0\n", "    total = 0  # nothing yet\n"))
+    assert found == {("write", "other code stands there")}
+
+
+def test_a_commit_that_was_lost_is_told(beads):
+    commit(beads, "Add a commit that will go", {"more.txt": "1\n"})
+    samples, code = read(git_history, repo=beads)[0], answers(beads)
+    assert verify_docs(samples, beads).stale == []
+    git(beads, "reset", "-q", "--hard", "HEAD~1")
+    git(beads, "commit", "-q", "--amend", "-m", "Start the abacus anew", "--date=2024-06-01T10:00:00Z")
+    assert verify_docs(samples, beads).stale == []  # rewritten, and still in the object store
+    git(beads, "reflog", "expire", "--expire=now", "--all")
+    git(beads, "gc", "-q", "--prune=now")
+    assert {stale.why for stale in verify_docs(samples, beads).stale} == {"no such commit"}
+    assert verify_docs(code, beads).stale == []  # the folder still holds what they say
+    (beads / "beads.py").write_text("# gone\n")
+    assert verify_docs(code, beads).stale
+
+
+def test_a_placeholder_of_a_scrub_stands_for_what_it_hides(beads):
+    sample = next(s for s in answers(beads) if s.meta["task"] == "write" and s.meta["symbol"] == "beads.room")
+    text = sample.messages[1].content
+    for shown, holds in ((text.replace('"negative"', '"<PERSON_1>"'), True), (text.replace('"negative"', '<PERSON_1>!'), False)):
+        told = msgspec.structs.replace(sample, messages=[sample.messages[0], Message("assistant", shown)])
+        assert (verify_docs([told], beads).stale == []) is holds
+
+
+def test_samples_of_an_unknown_root_are_counted_and_a_missing_folder_is_refused(beads, tmp_path):
+    samples = answers(beads)
+    (tmp_path / "more").mkdir()
+    strangers = [msgspec.structs.replace(s, origin=msgspec.structs.replace(s.origin, root="elsewhere")) for s in samples]
+    report = verify_docs(strangers, [str(beads), str(tmp_path / "more")])
+    assert report.samples == 0 and sum(report.unchecked.values()) == len(samples)
+    with pytest.raises(Problem, match="no folder"):
+        verify_docs(samples, tmp_path / "nowhere")

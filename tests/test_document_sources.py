@@ -15,6 +15,7 @@ import pytest
 from sftbench.collect.capture import capture
 from sftbench.collect.distillation import distillation
 from sftbench.collect.documents import documents
+from sftbench.collect.jsonl import jsonl
 from sftbench.collect.memory import memory
 from sftbench.collect.section_worth import REASONS
 from sftbench.collect.verify_docs import verify_docs
@@ -398,3 +399,57 @@ def test_a_damaged_line_of_rated_conversations_is_a_sentence_and_the_others_are_
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     samples, reports = read(capture, path=[str(tmp_path)])
     assert len(samples) == 1 and len(reports) == 3
+
+
+# --- files of training data, line by line ---
+
+Q, A, THOUGHT = "1+1?", "2", "One and one."
+DIALECTS: list[tuple[str, dict]] = [
+    ("instruction", {"instruction": Q, "output": A}),
+    ("instruction", {"instruction": "Add.", "input": Q, "output": A}),
+    ("instruction", {"instruction": Q, "response": A, "metadata": {"domain": "sums"}}),
+    ("instruction", {"question": Q, "answer": A}),
+    ("instruction", {"query": Q, "response": A}),
+    ("instruction", {"Question": Q, "Answer": A}),
+    ("instruction", {"input": Q, "output": A}),
+    ("instruction", {"instruction": Q, "output": A, "system": "Be brief.", "history": [["0+1?", "1"]]}),
+    ("messages", {"messages": [{"role": "user", "content": Q}, {"role": "assistant", "content": A}]}),
+    ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": Q}]}, {"role": "assistant", "content": A}]}),
+    *(("sharegpt", {"conversations": [{"from": who, "value": Q}, {"from": other, "value": A}]})
+      for who, other in (("human", "gpt"), ("user", "assistant"), ("user", "chatgpt"), ("user", "bing"), ("human", "bard"))),
+    ("sharegpt", {"conversations": [{"from": "system", "value": "x"}, {"from": "human", "value": Q}, {"from": "gpt", "value": A}]}),
+    ("sharegpt", {"conversations": [{"role": "user", "content": Q}, {"role": "assistant", "content": A}]}),
+    ("sharegpt", {"conversations": [{"from": "human", "text": Q}, {"from": "gpt", "text": A}]}),
+    ("sharegpt", {"conversation": [{"human": Q, "assistant": A}]}),
+    ("sharegpt", {"items": [{"from": "human", "value": Q}, {"from": "gpt", "value": A}]}),
+    ("sharegpt", {"messages": [{"from": "human", "value": Q}, {"from": "gpt", "value": A}]}),
+    ("sharegpt", {"conversations": [
+        {"from": "human", "value": Q}, {"from": "function_call", "value": '{"name": "add", "arguments": {"a": 1}}'},
+        {"from": "observation", "value": "2"}, {"from": "gpt", "value": A}]}),
+    ("prompt_completion", {"prompt": Q, "completion": A}),
+    ("prompt_completion", {"prompt": Q, "response": A}),
+    ("prompt_completion", {"prompt": [{"role": "user", "content": Q}], "completion": [{"role": "assistant", "content": A}]}),
+    ("preference", {"prompt": Q, "chosen": A, "rejected": "3"}),
+    ("preference", {"chosen": [{"role": "user", "content": Q}, {"role": "assistant", "content": A}],
+                    "rejected": [{"role": "user", "content": Q}, {"role": "assistant", "content": "3"}]}),
+    ("thinking", {"instruction": Q, "thinking": THOUGHT, "output": A}),
+    ("thinking", {"prompt": Q, "reasoning": THOUGHT, "completion": A}),
+    ("chatml", {"text": f"<|im_start|>user\n{Q}<|im_end|>\n<|im_start|>assistant\n{A}<|im_end|>"}),
+]  # fmt: skip
+
+
+def test_each_dialect_is_told_line_by_line_and_in_one_line_a_file(tmp_path, capsys):
+    rows = [json.dumps(record) for _, record in DIALECTS] + ['{"colour": "red"}', "{cut", ""]
+    (tmp_path / "mixed.jsonl").write_text("\n".join(rows))
+    samples, reports = read(jsonl, path=[str(tmp_path / "mixed.jsonl")])
+    assert [s.origin.lines for s in samples] == [(n, n) for n in range(1, len(DIALECTS) + 1)]
+    for (shape, _), sample in zip(DIALECTS, samples, strict=True):
+        assert sample.messages[-1].content == A and any(
+            m.role == "user" and Q in m.content for m in sample.messages
+        )
+        assert bool(sample.rejected) == (shape == "preference")
+        assert (sample.messages[-1].reasoning_content == THOUGHT) == (shape == "thinking")
+    assert [report.line for report in reports] == [len(DIALECTS) + 1, len(DIALECTS) + 2]
+    told = capsys.readouterr().err.strip().split("\n")
+    counts = Counter(shape for shape, _ in DIALECTS)
+    assert len(told) == 1 and all(f"{count} {shape}" in told[0] for shape, count in counts.items())

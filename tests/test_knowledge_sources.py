@@ -6,12 +6,15 @@ import random
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from sftbench.collect import merging
 from sftbench.collect.assembly_math import evaluate
 from sftbench.collect.assembly_places import place_of, rom_offset
 from sftbench.collect.assembly_project import assembly_project
@@ -93,9 +96,7 @@ PLACES = {
 def test_every_label_and_patch_lies_where_it_was_counted_by_hand(hack):
     found = {}
     for sample in hack:
-        place = re.search(
-            r"(?:lies at|put at) (\$\w+) in the ROM.*offset (\$\w+) of a file", answer(sample)
-        )
+        place = re.search(r"(?:lies at|put at) (\$\w+) in the ROM.*offset (\$\w+) of a file", answer(sample))
         if place:
             name = sample.meta["name"].rpartition(" ")[0].removesuffix(" patch").removesuffix(" table")
             found["org " * name.startswith("$") + name] = (place[1], place[2])
@@ -163,7 +164,7 @@ def test_a_hack_with_other_encodings_circles_and_binaries_is_read_to_the_end(tmp
     )
     (project / "binary.asm").write_bytes(b"\0\1\2" * 100)
     after, reports = read(assembly_project, path=[str(project)])
-    assert not reports
+    assert [Path(report.path).name for report in reports] == ["binary.asm"]
     assert any("Zählt die Lampen" in answer(sample) for sample in after)
     assert {answer(sample) for sample in before} <= {answer(sample) for sample in after}
 
@@ -186,7 +187,7 @@ def messy(text: str, draw: random.Random) -> str:
 
 
 def training_files(folder: Path, seed: int) -> list[Path]:
-    "Four files that overlap, in the shapes that SCBE's have."
+    "Four files that overlap, in the shapes that SCBE's have; not in the order of their names."
     draw, paths = random.Random(seed), []
     qualities = [n / 1000 for n in range(1000)]
     draw.shuffle(qualities)
@@ -194,14 +195,23 @@ def training_files(folder: Path, seed: int) -> list[Path]:
         rows = []
         for number in range(150):
             row = {"instruction": messy(f"Wozu dient die größte Schicht {draw.randrange(220)}?", draw)}
-            row["response"] = f"{name} {number} " + "x" * draw.randrange(0, 120)
+            if draw.random() < 0.1:
+                row["input"] = draw.choice(["im Norden", "im Süden"])
+            text = f"{name} {number} ".ljust(draw.choice([30, 49, 50, 51, 120]), "x")
+            row["response"] = draw.choice(["", "  "]) + text + draw.choice(["", " \n  "])
             if draw.random() < 0.4:
-                row["category"] = draw.choice(["Policy", "crypto", "architecture", "weather"])
+                row["category"] = draw.choice(
+                    ["Policy", "crypto", "architecture", "SAFETY", "code", "weather"]
+                )
             if draw.random() < 0.3:
                 row["track"] = draw.choice(["system", "governance", "functions"])
             metadata = {"quality_score": qualities.pop()} if draw.random() < 0.5 or name == "sft_old" else {}
             if name == "sft_old" or draw.random() < 0.1:
                 metadata = {"quality_score": qualities.pop(), "source_type": "legacy_docstring"}
+            if metadata.get("source_type") and draw.random() < 0.3:
+                row["source_type"] = metadata.pop("source_type")
+            if draw.random() < 0.2:
+                metadata["quality_tier"] = draw.choice(["gold", "raw"])
             if draw.random() < 0.3:
                 metadata["source_file"] = draw.choice(["src/a.py", "docs/a.md", "lib/b.ts"])
             rows.append(json.dumps(row | ({"metadata": metadata} if metadata else {}), ensure_ascii=False))
@@ -216,66 +226,169 @@ def merged_by_the_rules(paths: list[Path]) -> list[dict]:
     for path in paths:  # rule 1: priority
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            instruction = unicodedata.normalize("NFC", row["instruction"]).strip().lower()
+            asked = "\n\n".join(filter(None, [row["instruction"], row.get("input")]))
+            instruction = unicodedata.normalize("NFC", asked).strip().lower()
             if len(row["response"].strip()) < 50 or instruction in seen:  # rules 2 and 3
                 continue
             seen.add(instruction)
-            meta = row.get("metadata", {})
+            meta = {
+                **row.get("metadata", {}),
+                **{name: row[name] for name in ("source_type",) if name in row},
+            }
             category = row.get("category", "").lower()
-            by_category = {"policy": "governance", "crypto": "functions", "architecture": "system"}.get(
-                category
-            )
+            by_category = {
+                "policy": "governance", "safety": "governance", "crypto": "functions", "code": "functions", "architecture": "system",
+            }.get(category)  # fmt: skip
             by_file = "functions" if meta.get("source_file", "").endswith((".py", ".ts")) else "system"
+            quality, explicit = meta.get("quality_score"), meta.get("quality_tier")
+            by_quality = None if quality is None else (
+                "gold" if quality >= 0.9 else "silver" if quality >= 0.7 else "bronze" if quality >= 0.5 else "raw"
+            )  # fmt: skip
+            inferred = {"track"} - row.keys() | {"source_type"} - meta.keys()
             kept.append(
                 {
-                    "instruction": row["instruction"],
+                    "instruction": asked,
                     "response": row["response"].strip(),
                     "track": row.get("track") or by_category or by_file,
                     "source_type": meta.get("source_type") or path.stem.removeprefix("sft_"),
-                    "quality": meta.get("quality_score", -1),
-                    "inferred": {name for name in ("track",) if name not in row}
-                    | {name for name in ("source_type",) if name not in meta}
-                    | ({"tier"} if "quality_score" in meta else set()),
+                    "tier": explicit or by_quality,
+                    "quality": quality,
+                    "inferred": inferred | ({"tier"} if by_quality and not explicit else set()),
                 }
             )
-    old = sorted(
-        (row for row in kept if row["source_type"] == "legacy_docstring"), key=lambda r: -r["quality"]
-    )
+    old = [row for row in kept if row["source_type"] == "legacy_docstring"]
+    old.sort(key=lambda row: -row["quality"])
     new = len(kept) - len(old)
     allowed = max(n for n in range(len(old) + 1) if n * 100 <= 15 * (n + new))  # rule 5, by trying
     gone = [id(row) for row in old[allowed:]]
     return [row for row in kept if id(row) not in gone]
 
 
+def lines_of(path: Path) -> list[dict]:
+    return [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
+
+
+def differences(folder: Path, wanted: list[dict]) -> list[str]:
+    "In what a folder of merged files differs from what must come out."
+    combined, chat = lines_of(folder / "sft_combined.jsonl"), lines_of(folder / "sft_combined_chat.jsonl")
+    found = [f"{len(combined)} records for {len(wanted)}"] if len(combined) != len(wanted) else []
+    for ours, rule in zip(combined, wanted, strict=False):
+        about = ours["metadata"]
+        inferred = set(about.get("inferred", [])) - {"domain"}
+        is_ = (
+            *(ours[name] for name in ("instruction", "response", "track", "source_type")),
+            about.get("tier"),
+            inferred,
+        )
+        must = (
+            *(rule[name] for name in ("instruction", "response", "track", "source_type", "tier", "inferred")),
+        )
+        found += [f"{is_} for {must}"] if is_ != must else []
+    talk = [[turn["content"] for turn in row["messages"]] for row in chat]
+    if talk != [[rule["instruction"], rule["response"]] for rule in wanted] or [r["id"] for r in chat] != [
+        r["id"] for r in combined
+    ]:
+        found.append("the chat file holds something else")
+    for track in ("system", "governance", "functions"):
+        if lines_of(folder / f"sft_{track}.jsonl") != [row for row in combined if row["track"] == track]:
+            found.append(f"the file of {track} holds something else")
+    return found
+
+
+SCBE = {"min_response": 50, "unique": True, "enrich": True, "max_legacy": 0.15}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_scbe_merge_equals_a_script_written_from_its_rules_record_by_record(seed, tmp_path):
     paths = training_files(tmp_path, seed)
-    samples, reports = read(
-        jsonl, path=[str(path) for path in paths], min_response=50, unique=True, enrich=True, max_legacy=0.15
-    )
+    samples, reports = read(jsonl, path=[str(path) for path in paths], **SCBE)
     wanted = merged_by_the_rules(paths)
     assert not reports and len(samples) == 600
-    assert Counter(s.drop for s in samples).keys() == {
-        "",
-        "short_response",
-        "repeated_instruction",
-        "over_quota",
-    }
-    counts = write_merged(samples, tmp_path / "out")
-    read_rows = lambda name: [json.loads(row) for row in (tmp_path / "out" / name).read_text().splitlines()]  # noqa: E731
-    combined, chat = read_rows("sft_combined.jsonl"), read_rows("sft_combined_chat.jsonl")
-    assert len(combined) == len(wanted) == counts["sft_combined.jsonl"]
-    for ours, rule in zip(combined, wanted, strict=True):
-        assert [ours[name] for name in ("instruction", "response", "track", "source_type")] == [
-            rule[name] for name in ("instruction", "response", "track", "source_type")
-        ]
-        assert set(ours["metadata"]["inferred"]) - {"domain"} == rule["inferred"]
-    assert [row["id"] for row in chat] == [row["id"] for row in combined]
-    assert [row["messages"][0]["content"] for row in chat] == [rule["instruction"] for rule in wanted]
-    for track in ("system", "governance", "functions"):
-        assert read_rows(f"sft_{track}.jsonl") == [row for row in combined if row["track"] == track]
+    assert {s.drop for s in samples} == {"", "short_response", "repeated_instruction", "over_quota"}
+    write_merged(samples, tmp_path / "out")
+    assert differences(tmp_path / "out", wanted) == []
     old = sum(rule["source_type"] == "legacy_docstring" for rule in wanted)
     assert old / len(wanted) <= 0.15 < (old + 1) / (len(wanted) + 1)
+
+
+def without(old: str, new: str) -> dict:
+    "The module of the merge with one of its rules broken."
+    code = Path(merging.__file__).read_text()
+    assert code.count(old) >= 1, old
+    broken = dict(vars(merging))
+    exec(compile(code.replace(old, new), merging.__file__, "exec"), broken)
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("REASONS = {", "REASONS = {"),  # nothing is broken: no difference
+        ('unicodedata.normalize("NFC", asked)', "asked"),
+        (".strip().lower()", ".strip()"),
+        (".strip().lower()\n", ".lower()\n"),
+        ("answers[-1].strip()", "answers[-1]"),
+        ("< min_response", "<= min_response"),
+        ("elif unique and key in seen", "elif unique and key in seen and False"),
+        ("        if sample.drop or sample.kind", "        seen.setdefault(key, '')\n        if sample.drop or sample.kind"),
+        ("    if category in tracks:", "    if False:"),
+        (".strip().lower()\n    if category", ".strip()\n    if category"),
+        ("        else \"system\"", "        else \"governance\""),
+        ('.removeprefix("sft_")', ""),
+        ("and not getattr(sample, name)}", "}"),
+        ("if (sample.quality or 0) >= least", "if (sample.quality or 0) > least + 0.1"),
+        ("int(exact / (1 - exact) * rest)", "int(exact * rest)"),
+        ("int(exact / (1 - exact) * rest)", "round(exact / (1 - exact) * rest) + 1"),
+        ("(-(s.quality", "((s.quality"),
+        ("ranked[most:]", "ranked[: len(ranked) - most]"),
+        ('row["track"] == track', 'row["track"] >= track'),
+    ],
+)  # fmt: skip
+def test_a_merge_with_one_rule_broken_is_told_apart(old, new, tmp_path, monkeypatch):
+    broken = without(old, new)
+    module = sys.modules["sftbench.collect.jsonl"]
+    for name in ("enriched", "first_of_each", "within_quota"):
+        monkeypatch.setattr(module, name, broken[name])
+    paths = training_files(tmp_path, 0)
+    with collecting_unreadable():
+        samples = list(jsonl(path=[str(path) for path in paths], **SCBE))
+    broken["write_merged"](samples, tmp_path / "out")
+    assert bool(differences(tmp_path / "out", merged_by_the_rules(paths))) == (old != new)
+
+
+def test_the_merge_can_be_done_on_the_command_line(tmp_path):
+    paths, exe = training_files(tmp_path, 7), Path(sys.executable).with_name("sftbench")
+    given = [word for path in paths for word in ("--path", path.name)]
+    rules = [
+        "--min-response",
+        "50",
+        "--unique",
+        "--enrich",
+        "--max-legacy",
+        "0.15",
+        "-o",
+        "merged.jsonl",
+        "--dropped",
+        "left.jsonl",
+    ]
+    for command in (
+        ["collect", "jsonl", *given, *rules],
+        ["convert", "merged.jsonl", "--layout", "scbe", "-o", "training-data"],
+    ):
+        done = subprocess.run([exe, *command], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert differences(tmp_path / "training-data", merged_by_the_rules(paths)) == []
+    kept, left = lines_of(tmp_path / "merged.jsonl"), lines_of(tmp_path / "left.jsonl")
+    assert len(kept) + len(left) == 600 and all(row["drop"] for row in left)
+    told = json.loads((tmp_path / "training-data" / "convert.json").read_text())["files"]
+    assert {row["path"]: row["records"] for row in told}["sft_combined.jsonl"] == len(kept)
+
+
+def test_a_table_of_ones_own_names_the_tracks_and_splits_stay_apart(tmp_path):
+    rows = [{"instruction": f"{n}?", "response": "x", "category": "Weather"} for n in range(2)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    samples, _ = read(jsonl, path=[str(tmp_path / "a.jsonl")], enrich=True, tracks={"weather": "lore"})
+    assert write_merged(samples, tmp_path / "out")["sft_lore.jsonl"] == 2
 
 
 def test_ties_under_the_quota_are_drawn_by_seed_and_draws_are_repeatable(tmp_path):

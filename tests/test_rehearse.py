@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sftbench.clean.near import nearest
 from sftbench.core.jsonl import read_json, read_samples, write_json, write_samples
 from sftbench.core.rundir import step
 from sftbench.core.sample import Message, Sample
 from sftbench.core.system import Problem
-from sftbench.core.text import compared_text, jaccard, word_shingles
+from sftbench.core.text import jaccard, word_shingles
 from sftbench.models.tokens import count_tokens
 from sftbench.rehearse.buffers import build_buffer
-from sftbench.rehearse.near import NearIndex
 from sftbench.rehearse.rebalance import allocate, is_train, key_of, largest_size, rebalance
 from sftbench.rehearse.rehearsal import rehearse
 
@@ -253,14 +253,11 @@ WORDS = st.lists(st.sampled_from(list("abcdef")), min_size=1, max_size=9).map(" 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=8), WORDS, st.sampled_from([0.2, 0.5, 0.85, 1.0]))
 def test_near_samples_are_found_without_a_miss(texts: list[str], text: str, threshold: float) -> None:
-    def one(key: str, words: str) -> Sample:
-        return Sample(key=key, messages=[Message("user", words), Message("assistant", "x")])
-
-    index = NearIndex([one(str(i), words) for i, words in enumerate(texts)], threshold=threshold)
-    shingles = word_shingles(compared_text(one("q", text)), 3)
-    best = max(jaccard(shingles, word_shingles(compared_text(one("", words)), 3)) for words in texts)
-    found = index.nearest(one("q", text))
+    shingles = word_shingles(text, 3)
+    best = max(jaccard(shingles, word_shingles(words, 3)) for words in texts)
+    (found,) = nearest([text], texts, threshold)
     assert (found.similarity if found else None) == (best if best >= threshold else None)
+    assert not found or jaccard(shingles, word_shingles(texts[found.place], 3)) == best
 
 
 def test_the_ledger_balances_and_runs_repeat_byte_for_byte(buffer: str, tmp_path: Path) -> None:

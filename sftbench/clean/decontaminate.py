@@ -51,9 +51,7 @@ class Hit(msgspec.Struct):
     eval: str  # id of the item
     set: str  # file of the evaluation set
     part: str  # prompt or answer
-    containment: dict[
-        str, float
-    ]  # size of grams -> share of the part's grams; {"exact": 1} for a short question
+    containment: dict[str, float]  # size of grams -> share of the part's; {"exact": 1} for a short question
     spans: list[Span]
     text: str  # the beginning of what was found
 
@@ -97,7 +95,7 @@ class Sought(msgspec.Struct):
     grams: dict[int, Grams]
     shorts: Shorts
     least: dict[int, float]  # size of grams -> share from which on an item counts as seen
-    best: Counter[int] = Counter()  # how many pairs of sample and item share so many tenths, filled
+    best: Counter[int]  # how many pairs of sample and item share so many tenths, filled
 
 
 def make_sought(
@@ -108,9 +106,8 @@ def make_sought(
     "Prepare evaluation items."
     units = make_units(items)
     grams = {n: make_grams(units, n) for n in SIZES}
-    return Sought(
-        items, units, grams, make_shorts(items), dict(zip(SIZES, (share_8, share_13), strict=True)), Counter()
-    )
+    least = dict(zip(SIZES, (share_8, share_13), strict=True))
+    return Sought(items, units, grams, make_shorts(items), least, Counter())
 
 
 def _hit(sample: Sample, unit: Unit, match: Match, places: list[_Place]) -> Hit:
@@ -138,10 +135,8 @@ def _by_message(sample: Sample, shorts: Shorts) -> Iterator[Hit]:
     for number, message in enumerate(sample.messages if shorts.items else ()):
         if message.role in ("user", "assistant"):
             for item in shorts.find(message.content, following[number]):
-                span = Span(number, "content", 0, len(message.content))
-                yield Hit(
-                    sample.key, item.id, item.set, "prompt", {"exact": 1.0}, [span], message.content[:160]
-                )
+                span, text = Span(number, "content", 0, len(message.content)), message.content[:160]
+                yield Hit(sample.key, item.id, item.set, "prompt", {"exact": 1.0}, [span], text)
 
 # %% ../../nbs/20_clean/decontaminate.ipynb #06b065d9
 _CHUNK = 1_000_000  # characters that are looked at together
@@ -203,17 +198,11 @@ def _acted(sample: Sample, hits: list[Hit], action: str) -> Sample:
     return kept or dropped(sample, "contaminated", f"{worst.part} of {worst.eval} ({worst.set}) in {where}")
 
 # %% ../../nbs/20_clean/decontaminate.ipynb #a33d7d00
-def _counts(
-    hits: list[Hit], sought: Sought, kept: Counter[str], thresholds: dict[str, Any]
-) -> dict[str, Any]:
+def _counts(hits: list[Hit], sought: Sought, kept: Counter[str], asked: dict[str, Any]) -> dict[str, Any]:
     "`contamination.json`."
     sets = Counter(item.set for item in sought.items)
-    tested = {
-        (unit.item.set, unit.item.id)
-        for n in SIZES
-        for unit, size in zip(sought.units, sought.grams[n].sizes, strict=True)
-        if size
-    }
+    sized = [zip(sought.units, sought.grams[n].sizes, strict=True) for n in SIZES]
+    tested = {(unit.item.set, unit.item.id) for pairs in sized for unit, size in pairs if size}
     tested |= {(item.set, item.id) for items in sought.shorts.items.values() for item in items}
     rows = [
         {
@@ -226,7 +215,7 @@ def _counts(
         for name, count in sorted(sets.items())
     ]
     contained = [{"from": n / 10, "pairs": sought.best[n]} for n in range(10)]
-    return {**thresholds, **kept, "hits": len(hits), "sets": rows, "containment_8": contained}
+    return {**asked, **kept, "hits": len(hits), "sets": rows, "containment_8": contained}
 
 
 @verb(reasons={"contaminated": "holds an item of an evaluation set"})
@@ -234,9 +223,7 @@ def decontaminate(
     samples: Iterable[Sample],  # any samples; streamed
     *,
     against: Paths = [],  # evaluation sets: samples, JSONL, JSON or plain text with a question a line
-    action: Literal[
-        "drop", "cut", "report"
-    ] = "drop",  # cut ends a conversation before the exchange with the hit
+    action: Literal["drop", "cut", "report"] = "drop",  # cut ends a conversation before the exchange with it
     share_13: Share = 0.25,  # share of an item's 13-grams from which on it counts as seen; 0 = any one
     share_8: Share = 0.4,  # share of an item's 8-grams from which on it counts as seen; 0 = any one
     out: Path | None = None,  # folder for contamination.jsonl and contamination.json
@@ -244,9 +231,8 @@ def decontaminate(
     "Find items of evaluation sets in training data, and drop, cut or report them."
     paths = [against] if isinstance(against, str) else against
     if not paths:
-        raise Problem(
-            "decontaminate has nothing to compare with.", "Name evaluation sets in `against`.", code=2
-        )
+        remedy = "Name evaluation sets in `against`."
+        raise Problem("decontaminate has nothing to compare with.", remedy, code=2)
     sought = make_sought([item for path in paths for item in read_items(path)], share_13, share_8)
     everything: list[Hit] = []
     kept: Counter[str] = Counter(samples=0, contaminated=0, dropped=0, cut=0)

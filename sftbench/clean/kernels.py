@@ -49,15 +49,10 @@ def _classify(data: Any, lower: Any, word: Any, mark: Any) -> None:
     for at in range(len(data)):
         byte = data[at] + np.uint8(32) * np.uint8(data[at] - np.uint8(65) < np.uint8(26))
         lower[at] = byte
-        inside = (
-            (byte - np.uint8(97) < np.uint8(26))
-            | (byte - np.uint8(48) < np.uint8(10))
-            | (byte == np.uint8(95))
-            | (byte > np.uint8(127))
-        )
-        blank = (byte - np.uint8(9) < np.uint8(5)) | (byte - np.uint8(28) < np.uint8(5))
+        plain = (byte - np.uint8(97) < np.uint8(26)) | (byte - np.uint8(48) < np.uint8(10))
+        inside = plain | (byte == np.uint8(95)) | (byte > np.uint8(127))
         word[at] = inside
-        mark[at] = not inside and not blank
+        mark[at] = not (inside | (byte - np.uint8(9) < np.uint8(5)) | (byte - np.uint8(28) < np.uint8(5)))
 
 
 @compiled
@@ -165,20 +160,15 @@ def hash_texts(
 
 # %% ../../nbs/20_clean/kernels.ipynb #a4e79341
 @compiled
-def _count(hashes: Any, table: Any) -> None:
-    "Count hashes, up to 255."
-    mask = _U(len(table) - 1)
-    for at in range(len(hashes)):
-        slot = hashes[at] & mask
-        table[slot] += table[slot] < 255
-
-
 def count_hashes(
     hashes: np.ndarray,  # uint64
     table: np.ndarray,  # uint8, a power of two: how often each hash occurs, at most 255; added to
 ) -> None:
     "Count hashes by their last bits."
-    _count(hashes, table)
+    mask = _U(len(table) - 1)
+    for at in range(len(hashes)):
+        slot = hashes[at] & mask
+        table[slot] += table[slot] < 255
 
 # %% ../../nbs/20_clean/kernels.ipynb #0adcf272
 @compiled
@@ -232,11 +222,10 @@ def _rank(hashes: Any, made: Any, table: Any, threshold: float, sizes: Any, kept
     for text in range(len(made)):
         end, begin = first + made[text], filled
         for at in range(first, end):
-            value = hashes[at]
-            hashes[filled] = value
-            filled += table[value & mask] != 1
+            hashes[filled] = hashes[at]
+            filled += table[hashes[filled] & mask] != 1
         single, first = made[text] - (filled - begin), end
-        sizes[text], kept[text], prefix[text] = made[text], 0, 0
+        sizes[text] = made[text]
         if filled > begin and single <= made[text] - np.ceil(threshold * made[text] - 1e-9):
             _sort(hashes[begin:filled], scratch, heads)
             filled = begin + _by_count(hashes[begin:filled], table, scratch, heads)
@@ -253,9 +242,7 @@ def rank_texts(
     made: np.ndarray,  # int64, from `hash_texts`
     table: np.ndarray,  # uint8, of the whole corpus
     threshold: float,  # Jaccard similarity, above 0, up to 1
-) -> tuple[
-    np.ndarray, np.ndarray, np.ndarray, np.ndarray
-]:  # keys; of each text size, keys kept, keys to look for
+) -> tuple[np.ndarray, ...]:  # keys; of each text size, keys kept, keys to look for
     "The set of each text, rarest shingles first, without those that occur nowhere else."
     sizes, kept, prefix = (np.zeros(len(made), np.int64) for _ in range(3))
     filled = _rank(hashes, made, table, threshold, sizes, kept, prefix) if len(made) else 0

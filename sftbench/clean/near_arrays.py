@@ -36,9 +36,7 @@ def rank_texts(
     made: np.ndarray,  # int64, from `shingles.hash_texts`
     table: np.ndarray,  # uint8, of the whole corpus
     threshold: float,  # Jaccard similarity, above 0, up to 1
-) -> tuple[
-    np.ndarray, np.ndarray, np.ndarray, np.ndarray
-]:  # keys; of each text size, keys kept, keys to look for
+) -> tuple[np.ndarray, ...]:  # keys; of each text size, keys kept, keys to look for
     "The set of each text, rarest shingles first, without those that occur nowhere else."
     owner = np.repeat(np.arange(len(made)), made)
     counts = table[hashes & np.uint64(len(table) - 1)]

@@ -7,9 +7,9 @@ __all__ = ['Doing', 'switches', 'activity']
 
 # %% ../../nbs/10_collect/activity.ipynb #71f6a544
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 import msgspec
 
@@ -154,35 +154,27 @@ def _day_answer(day: list[Doing]) -> str:
     )
 
 
-_SMALL = {"the", "a", "an", "and", "or", "to", "of", "in", "on", "for", "with", "is", "are", "it", "what", "how", "why", "that",
-          "this", "from", "by", "at", "be", "not", "all", "more", "its", "into", "when", "we", "i", "you", "can", "add", "make"}  # fmt: skip
+def _rest(first: str, last: str, doings: list[Doing], project: str) -> str:
+    "A stretch without work on a project, and what was done instead."
+    days = (date.fromisoformat(last) - date.fromisoformat(first)).days - 1
+    others = dict.fromkeys(
+        one.project for one in doings if first < one.time[:10] < last and one.project != project
+    )
+    instead = f", with work on {', '.join(others)} meanwhile" if others else ""
+    return f"{days} day{'s' if days > 1 else ''} after {first}{instead}"
 
 
-def _terms(text: str) -> set[str]:
-    "The words of a topic that say what it is about."
-    return {word for word in re.findall(r"[a-z][a-z_-]{3,}", text.lower()) if word not in _SMALL}
-
-
-def _project_answer(theirs: list[Doing], all_days: list[str]) -> str:
+def _project_answer(theirs: list[Doing], doings: list[Doing]) -> str:
     "One project over the days."
     days = sorted({one.time[:10] for one in theirs})
     lines = [f"- {day}: " + "; ".join(one.topic for one in theirs if one.time[:10] == day) for day in days]
-    counts = Counter(term for one in theirs for term in _terms(one.topic) - {one.project.lower()})
-    often = [
-        term for term, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= 2
-    ][:5]
-    between = [
-        f"{a} to {b}" for a, b in itertools.pairwise(days) if all_days.index(b) - all_days.index(a) > 1
-    ]
-    text = f"{len(days)} of these {len(all_days)} days had work on it:\n" + "\n".join(lines)
-    text += (
-        f"\n\nWhat comes back: {', '.join(often)}."
-        if often
-        else "\n\nNo topic comes back; each day had its own."
-    )
-    return text + (
-        f" It rested while other things were done from {' and '.join(between)}." if between else ""
-    )
+    gaps = [_rest(a, b, doings, theirs[0].project) for a, b in itertools.pairwise(days)
+            if (date.fromisoformat(b) - date.fromisoformat(a)).days > 1]  # fmt: skip
+    busiest = max(days, key=lambda day: (sum(one.time[:10] == day for one in theirs), day))
+    most = sum(one.time[:10] == busiest for one in theirs)
+    text = f"There was work on it on {len(days)} days, {len(theirs)} things in all:\n" + "\n".join(lines)
+    text += f"\n\nMost was done on {busiest} ({most} of {len(theirs)})." if most > 1 else ""
+    return text + (f"\n\nIt rested {'; '.join(gaps)}." if gaps else "\n\nNo day was left out in between.")
 
 # %% ../../nbs/10_collect/activity.ipynb #1af9e5d2
 def _sample(name: str, task: str, ask: str, answer: str, theirs: list[Doing], group: str) -> Sample:
@@ -200,24 +192,22 @@ def _questions(doings: list[Doing], most: int) -> Iterator[Sample]:
     by_day = {day: list(found) for day, found in itertools.groupby(doings, key=lambda one: one.time[:10])}
     for day, found in by_day.items():
         if len(switches(found)) >= 1 and 3 <= len(found) <= most:
-            ask = f"Where did the work change from one project to another on {day}, and what was come back to?\n\n{_timeline(found, False)}"
-            yield _sample(day, "switches", ask, _day_answer(found), found, f"activity:{day[:7]}")
-    days = list(by_day)
+            ask = f"Where did the work change from one project to another on {day}, and what was taken up again?\n\n{_timeline(found, False)}"
+            yield _sample(day, "switches", ask, _day_answer(found), found, f"activity:{day[:4]}")
     for project in sorted({one.project for one in doings}):
         theirs = [one for one in doings if one.project == project]
         if len({one.time[:10] for one in theirs}) >= 2:
             window = [one for one in doings if theirs[0].time <= one.time <= theirs[-1].time][-most:]
             shown = [one for one in window if one.project == project]
             if len({one.time[:10] for one in shown}) >= 2:
-                inside = [day for day in days if window[0].time[:10] <= day <= window[-1].time[:10]]
-                ask = f"How did the work on {project} go over these days, and which topics came back?\n\n{_timeline(window, True)}"
+                ask = f"How did the work on {project} go over these days, and when did it rest?\n\n{_timeline(window, True)}"
                 yield _sample(
                     project,
                     "project",
                     ask,
-                    _project_answer(shown, inside),
+                    _project_answer(shown, window),
                     shown,
-                    f"activity:{window[0].time[:7]}",
+                    f"activity:{window[0].time[:4]}",
                 )
 
 

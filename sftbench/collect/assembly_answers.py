@@ -11,9 +11,9 @@ import re
 from collections.abc import Container
 
 import msgspec
+from .assembly_records import Block, Name, Use, Walked
 
 from .assembly_places import Place, place_of, register_of, written
-from .assembly_state import Block, Name, Use, Walked
 from ..core.sample import make_key
 
 # %% ../../nbs/10_collect/assembly_answers.ipynb #e8407c6b

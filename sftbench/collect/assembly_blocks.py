@@ -11,9 +11,10 @@ import posixpath
 import re
 
 import msgspec
+from .assembly_records import Block, Use, Walked
 
 from .assembly_lines import INSTRUCTIONS, comment_above, is_comment, parted
-from .assembly_state import Block, State, Use, Walked
+from .assembly_state import State
 
 # %% ../../nbs/10_collect/assembly_blocks.ipynb #aba7ba1c
 class Macro(msgspec.Struct):

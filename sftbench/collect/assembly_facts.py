@@ -9,10 +9,11 @@ __all__ = ['memory_of', 'conditions_of', 'states_of', 'steps_of', 'facts_of']
 import itertools
 import re
 
+from .assembly_records import Block, Use
+
 from .assembly_answers import CALLS, WRITES, Hack, listed, named, where
 from .assembly_lines import parted, tells
 from .assembly_places import place_of, register_of, written
-from .assembly_state import Block, Use
 
 # %% ../../nbs/10_collect/assembly_facts.ipynb #2fe2a5ca
 _PLAIN = re.compile(r"\$([0-9A-Fa-f]{4}|[0-9A-Fa-f]{6})\b")  # two digits depend on the direct page
@@ -69,7 +70,7 @@ def conditions_of(
         if (
             not before
             or any(later - row > 1 for row, later in itertools.pairwise(rows))
-            or not branch.operand
+            or not re.match(r"[A-Za-z_.+?-]", branch.operand)
         ):
             continue
         load, test = before[0], before[-1]

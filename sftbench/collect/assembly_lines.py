@@ -59,6 +59,9 @@ def is_comment(
     return line.lstrip().startswith(";")
 
 
+_LISTING = re.compile(r"\$?[0-9A-Fa-f]{2}[/:][0-9A-Fa-f]{4}\s")  # a line of a disassembly
+
+
 def comment_above(
     lines: list[str],  # of a file
     number: int,  # a line, from 1
@@ -70,9 +73,10 @@ def comment_above(
     first = end
     while first and is_comment(lines[first - 1]):
         first -= 1
-    if end < number - 1 and first == 0:
-        return "", number  # the head of the file
+    if end < number - 1 and (first == 0 or lines[first - 1].strip()):
+        return "", number  # the head of the file, or a remark on what stands above
     said = [parted(line)[1] for line in lines[first:end]]
+    said = [text for text in said if not _LISTING.match(text)]
     text = "\n".join(said).strip("\n")
     return (re.sub(r"\n{2,}", "\n\n", text), first + 1) if text else ("", number)
 

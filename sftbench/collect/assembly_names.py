@@ -8,9 +8,10 @@ __all__ = ['begin_struct', 'in_struct', 'set_define', 'set_label']
 # %% ../../nbs/10_collect/assembly_names.ipynb #28f7cb87
 import re
 
+from .assembly_records import Name
+
 from .assembly_blocks import Spot, Walk
 from .assembly_lines import comment_above, expanded, is_comment, parted, setting
-from .assembly_state import Name
 
 # %% ../../nbs/10_collect/assembly_names.ipynb #ac5627a4
 def _add_name(walk: Walk, spot: Spot, name: str, shown: str, value: int | None) -> None:

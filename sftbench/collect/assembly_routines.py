@@ -9,11 +9,12 @@ __all__ = ['ask_routine', 'ask_patch', 'ask_files', 'ask_banks']
 import re
 from collections.abc import Iterator
 
+from .assembly_records import Block
+
 from .assembly_answers import Exchange, Hack, named, pick, source_of, where
 from .assembly_facts import facts_of, memory_of, steps_of
 from .assembly_lines import is_comment, tells
 from .assembly_places import place_of, rom_offset, written
-from .assembly_state import Block
 
 # %% ../../nbs/10_collect/assembly_routines.ipynb #b77e748e
 def _code(block: Block, hack: Hack, bare: bool = False) -> str:
@@ -29,14 +30,18 @@ def _task(block: Block, hack: Hack) -> str:
     ends = {use.action for use in block.uses} & {"rts", "rtl"}
     touched = dict.fromkeys([*memory_of(block, hack, False), *memory_of(block, hack, True)])
     calls = [name for use in block.uses if use.action in ("jsr", "jsl") for name in named(use, hack.known)]
-    said = [f"It is called with `{'JSR' if ends == {'rts'} else 'JSL'}`."] if len(ends) == 1 else []
-    said += [f"Memory: {', '.join(touched)}."] if touched else []
-    said += (
+    head = (
+        re.search(r"\(.+\)", hack.files[block.path][block.first - 1]) if block.name.startswith("%") else None
+    )
+    told = [f"Its parameters are `{head[0]}`."] if head else []
+    told += [f"It is called with `{'JSR' if ends == {'rts'} else 'JSL'}`."] if len(ends) == 1 else []
+    told += [f"Memory: {', '.join(touched)}."] if touched else []
+    told += (
         [f"Routines that it needs: {', '.join(f'`{name}`' for name in dict.fromkeys(calls))}."]
         if calls
         else []
     )
-    return " ".join(said)
+    return " ".join(told)
 
 # %% ../../nbs/10_collect/assembly_routines.ipynb #f1d734e6
 _EXPLAIN = ["What does the {kind} `{name}` do?", "Explain the {kind} `{name}` of `{path}`.", "How does `{name}` (`{path}`) work?",
@@ -203,7 +208,7 @@ def ask_banks(
         rows = []
         for block in ordered[:30]:
             inside = f", with {', '.join(f'`{name}`' for name in block.labels[:6])}" if block.labels else ""
-            about = f": {block.comment.splitlines()[0]}" if block.comment else ""
+            about = f": {block.comment.splitlines()[0]}" if tells(block.comment, 3) else ""
             rows.append(f"- {written(block.address or 0)} (`{block.path}:{block.first}`){inside}{about}")
         ask = pick(
             str(bank), ["What does the project put into bank ${bank:02X}?", "How is bank ${bank:02X} used?"]

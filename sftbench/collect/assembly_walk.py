@@ -8,6 +8,8 @@ __all__ = ['walk_through']
 # %% ../../nbs/10_collect/assembly_walk.ipynb #8e2c4437
 import re
 
+from .assembly_records import Walked
+
 from sftbench.collect.assembly_blocks import (
     Macro,
     Spot,
@@ -24,7 +26,7 @@ from sftbench.collect.assembly_blocks import (
 from .assembly_lines import code_lines, expanded, length, listed_parts, parted, statements
 from .assembly_macros import MACRO_HEAD, begin_macro, end_of_loop, filled, turns, with_more
 from .assembly_names import begin_struct, in_struct, set_define, set_label
-from .assembly_state import SILENT, Walked, follow_condition, follow_move
+from .assembly_state import SILENT, follow_condition, follow_move
 
 # %% ../../nbs/10_collect/assembly_walk.ipynb #33056434
 def _take_room(walk: Walk, statement: str, spot: Spot) -> None:

@@ -36,8 +36,8 @@ def _outside(path: str) -> bool:
 def _about_origin(sample: Sample) -> Iterator[str]:
     "What is wrong with where a sample says it is from."
     origin = sample.origin
-    if not origin.path and not origin.session and not origin.uuid:
-        yield "has no origin: give path, session or uuid"
+    if not (origin.root or origin.path or origin.session or origin.uuid):
+        yield "has no origin: give root and path, session or uuid"
     if _outside(origin.path):
         yield f"has the origin path {origin.path!r}: give it relative to the root, with /"
     if origin.lines and not 1 <= origin.lines[0] <= origin.lines[1]:
@@ -98,6 +98,9 @@ def _about_all(fn: Callable[..., Iterable[Sample]], options: dict[str, Any], mos
     )
     for problem, count in found.items():
         yield f"Each of {count} samples (of {len(samples)}) {problem}."
+    declared = getattr(fn, "component", {}).get("reasons", {})
+    for word in sorted({sample.drop for sample in samples if sample.drop} - set(declared)):
+        yield f"It drops samples with the reason {word!r}: declare it, as @source(reasons={{{word!r}: …}})."
     yield from _about_reports(reports)
 
 # %% ../../nbs/10_collect/check_source.ipynb #5369fa26

@@ -77,19 +77,17 @@ def _same(said: list[str], there: list[str]) -> bool:
     )
 
 
-def _tokens(text: str) -> str:
-    "The words of code, each between blanks."
-    words = re.findall(r"\w+", text)
-    return f" {' '.join(words)} "
+def _joined(text: str) -> str:
+    "Code without blanks, so that it does not matter how its lines are broken."
+    return re.sub(r"\\(?=\s)|\s+", "", text)
 
 
 def _says(said: str, lines: list[str], first: int, last: int) -> bool:
     "Whether an expression stands in lines; one that starts on a line may go on below."
     there = "\n".join(lines[first - 1 : last + 40 if first == last else last])
-    if _HIDDEN.search(said):
-        return True
-    words = _tokens(re.sub(r"^(not |!)", "", said))
-    return words in _tokens(there) if words.strip() else "".join(said.split()) in "".join(there.split())
+    given = re.sub(r"^not |^!\(", "", said)
+    given = given.removesuffix(")") if given != said else said
+    return bool(_HIDDEN.search(said)) or _joined(given) in _joined(there)
 
 
 def _is_module(claim: Claim) -> bool:
@@ -118,16 +116,16 @@ def _defines(version: Version, claim: Claim, lines: list[str]) -> bool:
 
 def _names(version: Version, claim: Claim, there: list[str]) -> bool:
     "Whether the word of a claim stands on its lines, or is defined from there on (a decorator comes first)."
-    if re.search(rf"\b{re.escape(claim.word.split('.')[-1])}\b", "\n".join(there)):
+    last, text = re.escape(claim.word.split(".")[-1]), "\n".join(there)
+    if re.search(rf"\b{last}\b", text):
         return True
     if claim.word == "None" and re.search(r"\b(return|yield)\s*(#.*|;.*)?$", there[0]):
         return True
-    starts = [
-        name
-        for name, start, _ in version.defined(claim.path) or ()
-        if claim.lines and start == claim.lines[0]
-    ]
-    return any(f".{name}".endswith(f".{claim.word}") for name in starts)
+    aliases = re.findall(rf"\b{last} as (\w+)", "\n".join(version.lines(claim.path) or ()))
+    if any(re.search(rf"\b{name}\b", text) for name in aliases):
+        return True
+    known, first = version.defined(claim.path) or (), (claim.lines or (0, 0))[0]
+    return any(start == first and f".{name}".endswith(f".{claim.word}") for name, start, _ in known)
 
 
 def why_stale(

@@ -30,6 +30,7 @@ _LINES = r":(?P<first>\d+)(?:-(?P<last>\d+))?"
 _PLACE = re.compile(
     rf"(?:(?<!from )(?<!`, )`(?P<symbol>[^`\n]+)` (?:\(|in ))?`{_PATH}{_LINES}`"
 )  # `B` derived from `A` (…): not A
+_HEAD = re.compile(rf"\A`(?P<symbol>[^`\n]+)` is [^\n]*?`{_PATH}{_LINES}`")
 _QUOTED = re.compile(
     rf"(?m)^- `{_PATH}{_LINES}` (?:in `(?P<symbol>[^`\n]+)`|at module level): `(?P<code>.+)`$"
 )
@@ -39,6 +40,9 @@ _BLOCK = re.compile(
 _OWN = re.compile(
     r"(?m)^- `(?P<word>[^`\n]+)`(?: (?:when|unless) `(?P<when>[^`\n]+)`)?[^\n]*?\((?:\w+, )?lines? (?P<first>\d+)(?:-(?P<last>\d+))?\)"
     r"(?:: `(?P<code>[^`\n]+)`$)?"
+)
+_USED = re.compile(
+    rf"(?m)^- (?:through )?`(?P<word>[\w.]+)` \(`[^`]+`\), (?:called in line (?P<first>\d+)|first in `{_PATH}:(?P<there>\d+)`)"
 )
 _GIVEN = re.compile(r"It (?:returns|yields) `(?P<word>[^`\n]+)` \(line (?P<first>\d+)\)")
 
@@ -81,7 +85,10 @@ def claims(
     for found in _QUOTED.finditer(prose):
         yield _claim(found)
     prose = _QUOTED.sub("", prose)
-    yield from (_claim(found) for found in _PLACE.finditer(prose))
+    yield from (_claim(found) for pattern in (_HEAD, _PLACE) for found in pattern.finditer(prose))
+    for found in _USED.finditer(prose) if origin.path else ():
+        line = int(found["first"] or found["there"])
+        yield Claim(found["path"] or origin.path, (line, line), word=found["word"])
     for pattern in (_OWN, _GIVEN) if origin.path else ():
         for found in pattern.finditer(prose):
             yield from _own(found, origin.path, (origin.lines or (1, 1))[0])

@@ -10,13 +10,15 @@ import hashlib
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from .code_facts import Book, is_test, package_prefix
-from .file_facts import depends_on, offered_line, offers, purpose_of, start_of
+from .code_writing import fenced
+from .file_facts import depends_on, offered_line, offers, purpose_of, start_of, used_in
 from .files import Tree, open_trees, remember
 from .grammars import language_of, suffixes_of
 from .log_reading import opened_database, table_rows
@@ -28,6 +30,14 @@ from ..core.sample import Message, Sample, make_key
 from ..core.system import locate, root_name
 
 # %% ../../nbs/10_collect/code_patterns.ipynb #eaa46670
+_NAMES = {"javascript": "JavaScript", "typescript": "TypeScript", "tsx": "TypeScript", "cpp": "C++"}
+
+
+def _called(module: Module) -> str:
+    "The language of a file as people write it."
+    return _NAMES.get(module.language, module.language.capitalize())
+
+
 _GENERATED = re.compile(r"(?i)\bgenerated (from|by|with)\b")
 
 
@@ -39,14 +49,16 @@ def describe(
     purpose, offered = purpose_of(module), offers(module, book)
     lines = [offered_line(symbol, book) for symbol in offered[:20]]
     told = sum("): " in line for line in lines)
-    if not offered or not (purpose or told >= 2) or _GENERATED.search(purpose[:300]):
+    enough = (told and purpose) or told >= 2 or (offered and len(purpose.split()) >= 25)
+    if not enough or _GENERATED.search(purpose[:300]):
         return ""
     place = book.place(module.path, (1, len(module.lines)))
-    head = f"`{place}` is {len(module.lines)} lines of {module.language}." + (
+    head = f"`{place}` is {len(module.lines)} lines of {_called(module)}." + (
         f" {purpose}" if purpose else ""
     )
     more = [f"- and {len(offered) - 20} more"] if len(offered) > 20 else []
     parts = [head, "\n".join(["It offers:", *lines, *more]), start_of(module, book), depends_on(module, book)]
+    parts.append(used_in(module, book))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -58,8 +70,8 @@ _WORDINGS = (
 
 def _question(module: Module) -> str:
     "The code with a request to describe it; the wording depends on the path."
-    wording = _WORDINGS[int(make_key(module.path)[:4], 16) % len(_WORDINGS)].format(language=module.language)
-    return f"{wording}\n\n`{module.path}`:\n\n```{module.language}\n" + "\n".join(module.lines) + "\n```"
+    wording = _WORDINGS[int(make_key(module.path)[:4], 16) % len(_WORDINGS)].format(language=_called(module))
+    return f"{wording}\n\n`{module.path}`:\n\n" + fenced("\n".join(module.lines), module.language)
 
 # %% ../../nbs/10_collect/code_patterns.ipynb #b744f298
 class _Size(msgspec.Struct):
@@ -67,6 +79,14 @@ class _Size(msgspec.Struct):
 
     least: int
     most: int
+
+
+def _digest(file: Path, kind: Callable[[bytes], Any]) -> str:
+    "The hash of a file's content; empty when it cannot be read."
+    try:
+        return kind(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _fitting(tree: Tree, size: _Size) -> dict[str, str]:
@@ -79,7 +99,7 @@ def _fitting(tree: Tree, size: _Size) -> dict[str, str]:
         if not size.least <= file.stat().st_size <= size.most:
             tree.leave_out("too short or too long")
             continue
-        found[path] = hashlib.sha256(file.read_bytes()).hexdigest()
+        found[path] = _digest(file, hashlib.sha256) or path  # what cannot be read is reported later
     once = {digest: path for path, digest in reversed(found.items())}
     return {path: digest for path, digest in found.items() if once[digest] == path}
 
@@ -128,7 +148,7 @@ def _unchanged(file: Path, digest: str) -> bool:
     "Whether a file still has the hash that a database noted; a hash of an unknown kind is believed."
     kinds = {64: hashlib.sha256, 40: hashlib.sha1, 32: hashlib.md5}
     kind = kinds.get(len(digest))
-    return kind is None or kind(file.read_bytes()).hexdigest() == digest.lower()
+    return kind is None or _digest(file, kind) == digest.lower()
 
 
 def _from_database(given: str, languages: tuple[str, ...], size: _Size) -> Tree | None:

@@ -197,6 +197,22 @@ def _note(version: Version, unknown: dict[str, Any]) -> None:
         version.unknown[kind] = version.unknown.get(kind, 0) + (count if isinstance(count, int) else 1)
 
 # %% ../../nbs/10_collect/corpus.ipynb #36c27739
+def _keyed(folder: Path, name: str, part: Part | None, tell: bool) -> Iterator[tuple[int, str, bytes]]:
+    "Number, key and line of each sample; `tell` of lines that are none."
+    for number, line in enumerate(_lines(folder, name, part), 1):
+        try:
+            yield number, msgspec.json.decode(line, type=_Name).key, line
+        except msgspec.DecodeError as error:
+            if tell:
+                _report(folder, name, number, error)
+
+
+def _report(folder: Path, name: str, number: int, error: Exception) -> None:
+    "Quarantine a line of a corpus."
+    remedy = "Restore the file, or move the line out of it."
+    report_unreadable(f"{folder}/{name}.jsonl", f"It is no sample: {error}.", remedy, line=number)
+
+
 def read_corpus(
     folder: Path,  # of a corpus
 ) -> Iterator[Sample]:  # by source, each key once, in its newest form
@@ -204,13 +220,13 @@ def read_corpus(
     manifest, decode = read_manifest(folder), msgspec.json.Decoder(Sample).decode
     for name in _names(folder):
         part = manifest.sources.get(name)
-        newest = {
-            msgspec.json.decode(line, type=_Name).key: number
-            for number, line in enumerate(_lines(folder, name, part))
-        }
-        for number, line in enumerate(_lines(folder, name, part)):
-            if newest[msgspec.json.decode(line, type=_Name).key] == number:
-                yield decode(line)
+        newest = {key: number for number, key, _ in _keyed(folder, name, part, tell=True)}
+        for number, key, line in _keyed(folder, name, part, tell=False):
+            if newest[key] == number:
+                try:
+                    yield decode(line)
+                except msgspec.DecodeError as error:
+                    _report(folder, name, number, error)
 
 
 def compact(

@@ -6,6 +6,7 @@
 __all__ = ['program_of', 'failure_summary', 'failure_figure']
 
 # %% ../../nbs/10_collect/failure_summary.ipynb #52646a12
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -28,16 +29,26 @@ def program_of(
     return aims[0].program.split()[0] if aims and aims[0].program.strip() else step.tool
 
 
-def _file_of(step: Operation) -> str:
-    "The file that a step was about, by its name alone."
-    path = "" if command_of(step.tool, step.arguments) or step.kind == "log" else step.target
-    return path.rpartition("/")[2] if "." in path.rpartition("/")[2] else ""
+_NAMED = re.compile(
+    r"(?<![\w./-])((?:[\w.-]+/)*[\w-]+\.[a-zA-Z]\w{0,4}):\d+|File \"([^\"\n]+\.\w{1,5})\", line \d+"
+)
+_FOREIGN = re.compile(r"site-packages|node_modules|/usr/|/lib/python|^<")
+
+
+def _files_of(step: Operation) -> set[str]:
+    "The files that a failure is about, by their names alone: its target, or what its output names with a line."
+    named = {a or b for a, b in _NAMED.findall(step.output[-4000:])}
+    paths = {path for path in named if not _FOREIGN.search(path)}
+    if not command_of(step.tool, step.arguments) and step.kind != "log":
+        paths |= set(step.target.split(", "))
+    return {name for path in paths if "." in (name := path.rpartition("/")[2]) and "://" not in path}
 
 
 def _advice(tool: str, runs: int, theirs: Sequence[Episode]) -> str:
     "What the counts of one tool recommend; empty when nothing stands out."
     endings, kinds = Counter(one.ending for one in theirs), Counter(one.kind for one in theirs)
     kind, most = kinds.most_common(1)[0]
+    failed = sum(one.attempts for one in theirs)
     if endings["flaky"] >= 2:
         return f"{tool} passes and fails unchanged ({endings['flaky']} times): mend that before its results are trusted."
     if endings["open"] >= 2 and endings["open"] * 2 > len(theirs):
@@ -47,8 +58,8 @@ def _advice(tool: str, runs: int, theirs: Sequence[Episode]) -> str:
     if most >= 2 and kind == "auth":
         return f"{tool} was refused {most} times: check its key or right once, before the work begins."
     return (
-        f"{tool} fails in {len(theirs)} of {runs} runs, mostly {kind.replace('_', ' ')}."
-        if len(theirs) * 4 >= runs >= 4
+        f"{tool} fails in {failed} of {runs} runs, mostly {kind.replace('_', ' ')}."
+        if failed * 4 >= runs >= 4
         else ""
     )
 
@@ -67,12 +78,13 @@ def failure_summary(
         by_tool.setdefault(program_of(one.failure), []).append(one)
     ranked = sorted(by_tool.items(), key=lambda item: (-len(item[1]), item[0]))
     messages = Counter(log_templates([one.message for one in found], templates))
-    files = Counter(name for one in found if (name := _file_of(one.failure)))
+    files = Counter(name for one in found for name in sorted(_files_of(one.failure)))
     return {
         "failures": len(found), "endings": dict(sorted(Counter(one.ending for one in found).items())),
         "classes": {name: n for name in ERROR_CLASSES if (n := sum(one.kind == name for one in found))},
         "severities": dict(sorted(Counter(one.severity for one in found).items())),
-        "tools": [{"tool": name, "runs": runs[name], "failures": len(theirs)} for name, theirs in ranked[:most]],
+        "tools": [{"tool": name, "runs": runs[name], "failed_runs": sum(one.attempts for one in theirs), "failures": len(theirs),
+                   "open": sum(one.ending == "open" for one in theirs)} for name, theirs in ranked[:most]],
         "messages": [{"message": text, "count": n} for text, n in messages.most_common(most)],
         "files": [{"file": name, "count": n} for name, n in files.most_common(most)],
         "recommendations": [text for name, theirs in ranked if (text := _advice(name, runs[name], theirs))][:most],

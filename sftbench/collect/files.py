@@ -223,6 +223,16 @@ def open_trees(
 _MOST_BYTES = 20_000_000
 
 
+def _refuse(tree: Tree, path: str, large: bool) -> None:
+    "Tell that a file is no text, or too much of it."
+    tree.leave_out("large" if large else "binary")
+    if large:
+        reason = f"It is larger than {_MOST_BYTES:,} bytes, which nobody wrote by hand."
+        tree.report(path, reason, "Split it, or name it under exclude.")
+    else:
+        tree.report(path, "It is binary data, not text.", "Save it as UTF-8 text, or name it under exclude.")
+
+
 def read_tree(
     tree: Tree,  # its files are read in order
 ) -> Iterator[tuple[str, str]]:  # path below the folder, text
@@ -234,8 +244,9 @@ def read_tree(
         except OSError as error:
             tree.report(path, f"It cannot be read ({error.strerror}).", _RIGHTS)
             continue
-        why = "large" if large else "binary" if text is None else unworthy(path, text)
-        if why:
+        if large or text is None:
+            _refuse(tree, path, large)
+        elif why := unworthy(path, text):
             tree.leave_out(why)
-        elif text is not None and text.strip():
+        elif text.strip():
             yield path, text

@@ -7,15 +7,13 @@ __all__ = ['timeline', 'report_of', 'history']
 
 # %% ../../nbs/10_collect/history.ipynb #245b1073
 import re
-from collections import Counter
 from collections.abc import Iterator
-
-from .same_steps import changes_something
 
 from .conversations import log_files
 from .event_logs import file_streams
-from .operations import Stream
-from .recoveries import Episode, episodes_of
+from .operations import Operation, Stream
+from .recoveries import Episode, episodes_of, mending_steps
+from .told_steps import in_words, seconds_between
 from ..core.jsonl import report_unreadable
 from ..core.params import Paths, Positive
 from ..core.registry import source
@@ -48,38 +46,61 @@ def _title(stream: Stream) -> str:
     return f"session `{stream.session}`" + (f" of {stream.time[:10]}" if stream.time else "")
 
 # %% ../../nbs/10_collect/history.ipynb #71bba504
-def _listed(names: list[str]) -> str:
-    "Names in a sentence, each once."
-    marked = [f"`{name}`" for name in dict.fromkeys(names)]
-    return ", ".join(marked[:-1]) + " and " + marked[-1] if len(marked) > 1 else "".join(marked)
-
-
-def _times(count: int) -> str:
-    "How often."
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _ended(episode: Episode) -> str:
-    "One failure and its end, in a sentence."
-    step = episode.failure
-    where = f"`{step.tool}`" + (f" on `{step.target}`" if step.target else "")
-    failed = f"{where} failed" + (f" ({episode.message})" if episode.message else "")
-    if episode.ending == "recovered":
-        done = [f"`{one.kind or one.tool}`" + (f" on `{one.target}`" if one.target else "") for one in episode.between
-                if one.ok and changes_something(one)]  # fmt: skip
-        return f"{failed}; after {' and '.join(done[-3:]) or 'another call'} it went through."
-    if episode.ending == "retried":
-        return f"{failed}; the same call went through later, with nothing changed."
-    if episode.ending == "flaky":
-        return f"{failed}; it also passed with nothing changed, so its result cannot be trusted."
-    return f"{failed} and was not made to work in this session."
-
-
 _WRITES = re.compile(
     r"(?i)edit|write|creat|delet|remov|mov|renam|patch|updat|migrat|insert|replac|renew|commit"
 )
 
 
+def _joined(parts: list[str]) -> str:
+    "Phrases in a sentence, each once."
+    parts = list(dict.fromkeys(parts))
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
+
+
+def _listed(names: list[str]) -> str:
+    "Names in a sentence, each once."
+    return _joined([f"`{name}`" for name in names])
+
+
+def _named(step: Operation) -> str:
+    "An operation and what it was done to."
+    return f"`{step.kind or step.tool}`" + (f" on `{step.target}`" if step.target else "")
+
+
+def _why_open(episode: Episode) -> str:
+    "What came after an open failure, and why it proves nothing."
+    steps = episode.stream.operations
+    after = steps[next(n for n, step in enumerate(steps) if step is episode.failure) + 1 :]
+    changed = [
+        step.target for step in after if step.ok and step.target and _WRITES.search(step.kind or step.tool)
+    ]
+    others = [
+        step
+        for step in after
+        if step.ok and step.kind == episode.failure.kind and step.target != episode.failure.target
+    ]
+    told = (
+        [f"{_listed(changed)} {'were' if len(set(changed)) > 1 else 'was'} changed after it"]
+        if changed
+        else []
+    )
+    told += [f"{_named(others[-1])} went through, which is another target"] if others else []
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _ended(episode: Episode) -> str:
+    "One failure and its end, in a sentence."
+    failed = f"{_named(episode.failure)} failed" + (f" with “{episode.message}”" if episode.message else "")
+    if episode.ending == "recovered":
+        done = [_named(one) for one in mending_steps(episode)]
+        return f"{failed}; after {_joined(done[-3:]) or 'another call'} it went through."
+    if episode.ending == "retried":
+        return f"{failed}; the same call went through later, with nothing changed."
+    if episode.ending == "flaky":
+        return f"{failed}; it also passed with nothing changed for it, so its result cannot be trusted."
+    return f"{failed} and was not seen to work again{_why_open(episode)}."
+
+# %% ../../nbs/10_collect/history.ipynb #3f9f688d
 def report_of(
     stream: Stream,  # a session
 ) -> str:  # Markdown
@@ -89,15 +110,14 @@ def report_of(
         step.target for step in steps if step.ok and step.target and _WRITES.search(step.kind or step.tool)
     ]
     failed = sum(step.ok is False for step in steps)
-    counts = Counter(step.kind or step.tool for step in steps)
-    lines = [f"{len(steps)} operations, {failed or 'none'} failed: "
-             + ", ".join(f"`{name}` {_times(count)}" for name, count in counts.most_common()) + "."]  # fmt: skip
-    lines += [f"Worked on {_listed(changed)}."] if changed else []
-    lines += [f"- {_ended(episode)}" for episode in episodes_of(stream)]
     last = steps[-1]
     state = {True: "went through", False: "failed", None: "has no recorded end"}[last.ok]
-    said = f" ({last.output.splitlines()[0]})" if last.output.strip() else ""
-    lines.append(f"The last operation, `{last.kind or last.tool}`, {state}{said}.")
+    said = f" (`{last.output.splitlines()[0]}`)" if last.output.strip() and "`" not in last.output else ""
+    were = "were" if len(set(changed)) > 1 else "was"
+    lines = [f"{_listed(changed)} {were} changed." if changed else "Nothing was changed."]
+    lines.append(f"Of {len(steps)} operations {failed or 'none'} failed" + (":" if failed else "."))
+    lines += [f"- {_ended(episode)}" for episode in episodes_of(stream)]
+    lines.append(f"It ended with {_named(last)}, which {state}{said}.")
     return "\n".join(lines)
 
 
@@ -106,25 +126,27 @@ def _open_ends(stream: Stream) -> str:
     episodes = list(episodes_of(stream))
     lost = [one for one in episodes if one.ending in ("open", "flaky")]
     mended = len(episodes) - len(lost)
-    if not lost:
-        return ""
-    lines = [f"- {_ended(one)}" for one in lost]
     beside = f"\n{mended} other failure{'s were' if mended > 1 else ' was'} mended." if mended else ""
-    return "\n".join(lines) + beside
+    return "\n".join(dict.fromkeys(f"- {_ended(one)}" for one in lost)) + beside if lost else ""
 
-
+# %% ../../nbs/10_collect/history.ipynb #7188a204
 def _slowest(stream: Stream) -> str:
-    "Where the time went; empty where durations are not told."
-    timed = [step for step in stream.operations if step.seconds]
-    total = sum(step.seconds or 0 for step in timed)
-    if len(timed) < 4 or total <= 0:
+    "Where the time went; empty where durations are not told, or nothing stands out."
+    took: dict[str, list[float]] = {}
+    for step in stream.operations:
+        if step.seconds:
+            took.setdefault(_named(step), []).append(step.seconds)
+    total = sum(map(sum, took.values()))
+    top = sorted(took, key=lambda name: -sum(took[name]))[:3]
+    if sum(map(len, took.values())) < 4 or sum(took[top[0]]) * 3 < total:
         return ""
-    top = sorted(timed, key=lambda step: -(step.seconds or 0))[:3]
-    parts = [
-        f"- `{one.kind or one.tool}` on `{one.target}`: {one.seconds:g} s ({(one.seconds or 0) / total:.0%})"
-        for one in top
-    ]
-    return f"The operations took {total:g} s together. Most of it went to:\n" + "\n".join(parts)
+    lines = [f"- {name}: {sum(took[name]):g} s ({sum(took[name]) / total:.0%})" + (f" in {len(took[name])} runs" if len(took[name]) > 1 else "")
+             for name in top if sum(took[name]) * 20 >= total]  # fmt: skip
+    lost = sum(step.seconds or 0 for step in stream.operations if step.ok is False)
+    wall = seconds_between(stream.operations[0].time, stream.operations[-1].time)
+    within = f", of {in_words(wall)} from the first to the last" if wall and wall > total else ""
+    waste = f"\n{lost:g} s of it went into runs that failed." if lost else ""
+    return f"The operations took {total:g} s{within}. Most of it went to:\n" + "\n".join(lines) + waste
 
 # %% ../../nbs/10_collect/history.ipynb #a1bc7c61
 def _questions(stream: Stream) -> Iterator[tuple[str, str, str]]:
@@ -143,13 +165,14 @@ def _questions(stream: Stream) -> Iterator[tuple[str, str, str]]:
 
 def _sample(stream: Stream, task: str, ask: str, answer: str) -> Sample:
     "One exercise."
+    goal = f"goal: {stream.goal.splitlines()[0]}\n" if stream.goal.strip() else ""
     lines = (
         min(step.lines[0] for step in stream.operations),
         max(step.lines[1] for step in stream.operations),
     )
     return Sample(
         key=make_key("history", stream.root, stream.path, stream.session, task),
-        messages=[Message("user", f"{ask}\n\n```\n{timeline(stream)}\n```"), Message("assistant", answer)],
+        messages=[Message("user", f"{ask}\n\n```\n{goal}{timeline(stream)}\n```"), Message("assistant", answer)],
         source="history", origin=Origin(stream.root, stream.path, lines, session=stream.session), group=stream.group,
         domain="operations", source_type="history", created_at=stream.time,
         meta={"task": task, "operations": len(stream.operations)},

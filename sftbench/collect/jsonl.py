@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -68,6 +69,55 @@ def _lines(path: str) -> Iterator[Line]:
         else:
             report_unreadable(path, "The item is no object.", "Mend or remove it.", number)
 
+# %% ../../nbs/10_collect/jsonl.ipynb #c7af54c4
+_PAIRS = (
+    ("human", "assistant"),
+    ("user", "assistant"),
+    ("human", "gpt"),
+    ("prompt", "response"),
+    ("question", "answer"),
+)
+_SERVICES = {"bing", "claude", "gemini", "chatgpt", "gpt4", "gpt-4", "vicuna"}
+
+
+def _turns(turns: list[Any]) -> list[Any]:
+    "Turns with a speaker each: pairs are taken apart, services are assistants."
+    found: list[Any] = []
+    for turn in turns:
+        pair = next((names for names in _PAIRS if isinstance(turn, dict) and set(names) <= turn.keys()), None)
+        if pair:
+            found += [
+                {"from": who, "value": turn[name]} for who, name in zip(("human", "gpt"), pair, strict=True)
+            ]
+        elif isinstance(turn, dict) and str(turn.get("from", "")).lower() in _SERVICES:
+            found.append({**turn, "from": "gpt"})
+        else:
+            found.append(turn)
+    return found
+
+
+def _usual(record: dict[str, Any]) -> dict[str, Any]:
+    "A record under the usual names."
+    if shape_of(record) == "unknown":
+        record = {name.lower() if name.istitle() else name: value for name, value in record.items()}
+        for name in ("items", "dialog", "dialogue", "turns"):
+            if isinstance(record.get(name), list):
+                record = {**{k: v for k, v in record.items() if k != name}, "conversations": record[name]}
+                break
+        for asked, answered in (("input", "output"), ("human", "assistant"), ("user", "assistant")):
+            if shape_of(record) == "unknown" and {asked, answered} <= record.keys():
+                record = {"instruction": record[asked], "output": record[answered]} | {
+                    k: v for k, v in record.items() if k not in (asked, answered)
+                }
+    if shape_of(record) == "sharegpt":
+        name = next(
+            name
+            for name in ("conversations", "conversation", "messages")
+            if isinstance(record.get(name), list)
+        )
+        return {**record, name: _turns(record[name])}
+    return record
+
 # %% ../../nbs/10_collect/jsonl.ipynb #58a389ae
 def _filled(sample: Sample, guesses: dict[str, str]) -> Sample:
     "A sample whose empty fields take the guesses, and which says so."
@@ -85,8 +135,9 @@ def _read_file(name: str, root: str, below: str, guesses: dict[str, str], seen: 
     for line in _lines(name):
         key = make_key("jsonl", root, below, line.number)
         origin = Origin(root=root, path=below, lines=(line.number, line.number))
+        value = _usual(line.value)
         try:
-            sample = from_record(line.value, key=key, origin=origin)
+            sample = from_record(value, key=key, origin=origin)
         except ValueError as error:
             remedy = "Rename its fields to a known shape; the other lines were read."
             report_unreadable(name, str(error), remedy, line.number, line.offset, line.length)
@@ -96,7 +147,7 @@ def _read_file(name: str, root: str, below: str, guesses: dict[str, str], seen: 
             meta = {**sample.meta, "key_in_file": sample.key}
             sample = msgspec.structs.replace(sample, key=key, meta=meta)
         seen.add(sample.key)
-        shapes[shape_of(line.value)] += 1
+        shapes[shape_of(value)] += 1
         yield _filled(sample, {"source": "jsonl", "group": sample.key, **guesses})
     told = ", ".join(f"{count} {shape}" for shape, count in shapes.most_common()) or "nothing readable"
     print(f"{name}: {told}", file=sys.stderr)

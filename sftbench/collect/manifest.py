@@ -13,11 +13,13 @@ from pathlib import Path
 import msgspec
 
 from .file_manifest import Entry, entries_of
+from .file_titles import title_of
 from .files import Tree, open_tree
+from ..core.jsonl import report_unreadable
 from ..core.params import Count, Paths
 from ..core.registry import source
 from ..core.sample import Message, Sample, make_key
-from ..core.system import Problem
+from ..core.system import Problem, locate
 
 # %% ../../nbs/10_collect/manifest.ipynb #d7ebb3d2
 def _bytes(size: float) -> str:
@@ -48,38 +50,53 @@ def _folders(entries: list[Entry]) -> dict[str, list[Entry]]:
 Answer = tuple[str, str, str]  # what is asked about, question, answer
 
 
-def _layout(name: str, entries: list[Entry]) -> Iterator[Answer]:
+def _layout(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
     "How the whole is laid out."
     tops: dict[str, list[Entry]] = {}
     for entry in entries:
         tops.setdefault(entry.path.split("/")[0] + "/" if "/" in entry.path else "", []).append(entry)
     total = _bytes(sum(entry.size for entry in entries))
-    lines = [f"{name} has {len(entries)} files ({total}): {_kinds(entries)}."]
+    lines = [f"{tree.root} has {len(entries)} files ({total}): {_kinds(entries)}."]
     for top, inside in sorted(tops.items()):
         where = f"`{top}`" if top else "at the top"
         lines.append(
             f"- {where}: {len(inside)} files, {_bytes(sum(entry.size for entry in inside))} ({_kinds(inside)})"
         )
     if len(tops) > 1:
-        yield "layout", f"How is {name} laid out?", "\n".join(lines)
+        yield "layout", f"How is {tree.root} laid out?", "\n".join(lines)
 
 # %% ../../nbs/10_collect/manifest.ipynb #5669b235
-def _holds(name: str, entries: list[Entry]) -> Iterator[Answer]:
+_WORDINGS = (
+    "What is in {where}?", "Which files does {where} hold, and what are they for?", "What do I find in {where}?",
+)  # fmt: skip
+
+
+def _title(tree: Tree, entry: Entry) -> str:
+    "What a file says of itself, else its size."
+    said = title_of(tree.folder / entry.path)
+    return f": {said}" if said else f" ({_bytes(entry.size)})"
+
+
+def _holds(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
     "What each folder holds."
     folders = _folders(entries)
     for folder, inside in folders.items():
         if len(inside) < 3:
             continue
-        where = f"`{folder}/` of {name}" if folder else f"the top folder of {name}"
+        where = f"`{folder}/` of {tree.root}" if folder else f"the top folder of {tree.root}"
         below = sorted(other for other in folders if other.rpartition("/")[0] == folder and other != folder)
         lines = [f"{where[0].upper()}{where[1:]} has {len(inside)} files ({_kinds(inside)}):"]
-        lines += [f"- `{entry.path}` ({_bytes(entry.size)})" for entry in inside[:40]]
+        titles = [_title(tree, entry) for entry in inside[:40]]
+        if folder and not any(title.startswith(":") for title in titles):
+            continue  # names of data files teach nothing
+        lines += [f"- `{entry.path}`{title}" for entry, title in zip(inside, titles, strict=False)]
         lines += [f"- and {len(inside) - 40} more files"] if len(inside) > 40 else []
         lines += ["Below it: " + ", ".join(f"`{other}/`" for other in below[:20]) + "."] if below else []
-        yield f"folder {folder}", f"What is in {where}?", "\n".join(lines)
+        wording = _WORDINGS[int(make_key(folder)[:4], 16) % len(_WORDINGS)]
+        yield f"folder {folder}", wording.format(where=where), "\n".join(lines)
 
 
-def _equal(name: str, entries: list[Entry]) -> Iterator[Answer]:
+def _equal(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
     "Which files have the same content."
     same: dict[str, list[str]] = {}
     for entry in entries:
@@ -88,11 +105,11 @@ def _equal(name: str, entries: list[Entry]) -> Iterator[Answer]:
     copies = [paths for paths in same.values() if len(paths) > 1]
     if copies:
         lines = ["- " + " = ".join(f"`{path}`" for path in paths) for paths in sorted(copies)[:20]]
-        head = f"{sum(map(len, copies))} files of {name} have the content of another one:"
-        yield "copies", f"Which files of {name} are copies of each other?", "\n".join([head, *lines])
+        head = f"{sum(map(len, copies))} files of {tree.root} have the content of another one:"
+        yield "copies", f"Which files of {tree.root} are copies of each other?", "\n".join([head, *lines])
 
 
-def _large(name: str, entries: list[Entry]) -> Iterator[Answer]:
+def _large(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
     "Which files are the largest."
     if len(entries) >= 20:
         top = sorted(entries, key=lambda entry: (-entry.size, entry.path))[:10]
@@ -100,18 +117,22 @@ def _large(name: str, entries: list[Entry]) -> Iterator[Answer]:
         lines = [f"- `{entry.path}` ({_bytes(entry.size)})" for entry in top]
         yield (
             "largest",
-            f"Which files of {name} are the largest?",
+            f"Which files of {tree.root} are the largest?",
             "\n".join([f"The ten largest of {len(entries)} files hold {share:.0%} of all bytes:", *lines]),
         )
 
 
-def _open_work(name: str, entries: list[Entry]) -> Iterator[Answer]:
+def _open_work(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
     "What is not committed."
     for state, verb in (("edited", "differ from the last commit"), ("untracked", "are not tracked by git")):
         paths = [entry.path for entry in entries if entry.git == state]
         if paths:
             lines = [f"- `{path}`" for path in paths[:40]]
-            yield state, f"Which files of {name} {verb}?", "\n".join([f"{len(paths)} files {verb}:", *lines])
+            yield (
+                state,
+                f"Which files of {tree.root} {verb}?",
+                "\n".join([f"{len(paths)} files {verb}:", *lines]),
+            )
 
 # %% ../../nbs/10_collect/manifest.ipynb #129b797e
 _TASKS = {"layout": _layout, "folder": _holds, "copies": _equal, "largest": _large, "state": _open_work}
@@ -125,8 +146,7 @@ def manifest(
         "layout",
         "folder",
         "copies",
-        "largest",
-    ],  # what to ask; more: state, of the day it is read
+    ],  # what to ask; more: largest, and state of the day it is read
     max_files: Count = 100_000,  # a tree with more is refused with a sentence; 0 = any
     exclude: list[str] = [],  # shell patterns on paths below each folder, for files to leave out
 ) -> Iterator[Sample]:  # place by place, in order of tasks and folders
@@ -136,6 +156,9 @@ def manifest(
             f"There is no task {unknown[0]!r}; there are {', '.join(_TASKS)}.", "Choose among them.", 2
         )
     for given in path:
+        if locate(given).is_file():
+            report_unreadable(given, "It is one file, not a tree of files.", "Give its folder.")
+            continue
         tree = open_tree(given, ("",), exclude)
         if max_files and len(tree.files) > max_files:
             tree.report(
@@ -147,7 +170,7 @@ def manifest(
         entries = sorted(entries_of(tree), key=lambda entry: entry.path)
         head = tree.repo.head if tree.repo and not any(entry.git == "edited" for entry in entries) else ""
         for task in tasks:
-            for about, ask, answer in _TASKS[task](tree.root, entries):
+            for about, ask, answer in _TASKS[task](tree, entries):
                 yield _sample(tree, task, about, (ask, answer), head)
 
 

@@ -169,7 +169,8 @@ def chat_record(
     sample: Sample,  # any sample
 ) -> dict[str, Any]:  # id, messages, track
     "A record of the combined chat file."
-    messages = [{"role": message.role, "content": message.content} for message in sample.messages]
+    text = lambda message: message.content.strip() if message.role == "assistant" else message.content  # noqa: E731
+    messages = [{"role": message.role, "content": text(message)} for message in sample.messages]
     return {"id": sample.key, "messages": messages, "track": sample.track or "unassigned"}
 
 
@@ -183,7 +184,7 @@ def lost_in_merging(
     calls = any(message.tool_calls or message.role == "tool" for message in sample.messages)
     thought = any(message.reasoning_content for message in sample.messages)
     said = {
-        "turns": turns,
+        "earlier_turns": turns,
         "tool_calls": calls,
         "reasoning": thought,
         "rejected": sample.rejected is not None,

@@ -110,6 +110,14 @@ def chain_of(
     return []
 
 
+def _same_code(text: str, node: ast.expr) -> bool:
+    "Whether a text means what a node does; a comment inside would swallow the rest."
+    try:
+        return ast.dump(ast.parse(text, mode="eval").body) == ast.dump(node)
+    except SyntaxError:
+        return False
+
+
 def as_written(
     node: ast.expr,  # of a file
     lines: list[str],  # of that file
@@ -117,12 +125,11 @@ def as_written(
     "An expression in its author's own words."
     first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
     rows = [line.encode("utf-8", "surrogatepass") for line in lines[first : last + 1]]
-    if last > first and any(b"#" in row for row in rows):
-        return ast.unparse(node)
     rows[-1] = rows[-1][: node.end_col_offset]
     rows[0] = rows[0][node.col_offset :]
     texts = [row.decode("utf-8", "surrogatepass").strip() for row in rows]
-    return " ".join(text.removesuffix("\\").rstrip() for text in texts)
+    written = " ".join(text.removesuffix("\\").rstrip() for text in texts)
+    return written if last == first or _same_code(written, node) else ast.unparse(node)
 
 
 _Binder = Function | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar

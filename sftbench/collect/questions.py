@@ -86,7 +86,7 @@ class _Place:
             f"{inner} of {kind}{quoted(self.subject)}" if inner and self.subject else inner or self.outer
         )
 
-# %% ../../nbs/10_collect/questions.ipynb #5538083c
+# %% ../../nbs/10_collect/questions.ipynb #b80b0b7c
 _AUXILIARY = r"(is|are|was|were|do|does|did|can|could|should|must|will|would|has|have|may)"
 _CODE_NAME = re.compile(
     r"`[^`]+`|[A-Za-z_][\w.:]*\([^)]*\)|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|--?[A-Za-z][\w-]*([ =]\S+)?"
@@ -157,7 +157,12 @@ def _of_noun(heading: str, section: Section, place: _Place) -> str:
     "What is asked about anything else."
     name = quoted(heading)
     if _CAUSES.search((section.above or [""])[-1]) or (_CLAUSE.search(heading) and _BAD.search(heading)):
-        return f"What do I do about {name}{place.where}?"
+        means = re.fullmatch(r"`[^`]+`|[A-Z][A-Z0-9_]{3,}|\w+(Error|Exception)", heading)
+        return (
+            f"What does {name} mean{place.outer}, and what do I do about it?"
+            if means
+            else f"What do I do about {name}{place.where}?"
+        )
     if be := _defined(heading, section.text):
         return f"What {be} {name}{place.where}?"
     if _orders(section.text):

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['REASONS', 'weakness']
 
-# %% ../../nbs/10_collect/section_worth.ipynb #c240b263
+# %% ../../nbs/10_collect/section_worth.ipynb #ea8788ce
 import re
 
 from .headings import bare_heading
 from .markdown import Section
 
-# %% ../../nbs/10_collect/section_worth.ipynb #5475f4c8
+# %% ../../nbs/10_collect/section_worth.ipynb #d1f6ef04
 REASONS = {
     "licence": "terms of use: they have to be looked up, not recited",
     "changelog": "what changed between versions: it ages, and is true of one version only",
@@ -42,7 +42,7 @@ def _by_heading(heading: str) -> str:
         (word for word, names in _HEADS.items() for form in forms if re.fullmatch(rf"(?i){names}", form)), ""
     )
 
-# %% ../../nbs/10_collect/section_worth.ipynb #552babc8
+# %% ../../nbs/10_collect/section_worth.ipynb #5d2e0501
 _TERMS = re.compile(
     r"(?i)permission is hereby granted|without warranty|redistribution and use in source|gnu (lesser |affero )?general public licen[sc]e"
     r"|licen[sc]ed under (the|a)\b|all rights reserved|creative commons|provided [\"“'`]*as is|spdx-license-identifier"
@@ -60,8 +60,9 @@ _FENCED = re.compile(r"(?ms)^ {0,3}(```|~~~).*?^ {0,3}\1")
 
 def _of_links(rows: list[str]) -> bool:
     "Whether most rows are a link and little else."
-    bare = (len(_WORD.findall(_LINK.sub("", row))) < 4 for row in rows if _LINK.search(row))
-    return sum(bare) * 2 > len(rows)
+    found = [row for row in rows if _LINK.search(row)]
+    most = lambda row: 3 if re.match(r"\s*([-*+|]|\d+[.)])", row) else 1  # noqa: E731
+    return sum(len(_WORD.findall(_LINK.sub("", row))) <= most(row) for row in found) * 2 > len(rows)
 
 
 def _of_items(rows: list[str]) -> bool:
@@ -80,7 +81,8 @@ def _is_garbled(text: str) -> bool:
 
 
 def _has_sentence(text: str) -> bool:
-    "Whether some row says something: five words in a row that are no code."
+    "Whether some row says something: five words in a row, names of code among them."
+    text = re.sub(r"`[^`\n]+`|\[([^\]]*)\]\([^)]*\)", lambda found: found[1] or "code", text)
     return (
         re.search(r"(?:[^\W\d_][\w’'-]*[ ,:;\n(/]+){4}[^\W\d_]", re.sub(r"[*_`“”\"]", "", text)) is not None
     )

@@ -131,20 +131,31 @@ def _told(sitting: list[Entered], known: float) -> list[tuple[Entered, str]]:
     return told if enough else []
 
 
+def _about(entered: Entered) -> list[str]:
+    "The names that a command is about: what nobody can know who only hears what it is for."
+    found: list[str] = []
+    for one in commands_of(entered.text):
+        verbs = (
+            1 if intent_of(f"{one.program} {next(iter(one.operands), '')}") != intent_of(one.program) else 0
+        )
+        verbs += one.program == "docker" and one.operands[:1] == ["compose"]
+        found += [word for word in one.operands[verbs:] if not word.isdigit() and word != "."]
+    return found
+
+
 def _samples(
     log: LogFile, sitting: list[Entered], told: list[tuple[Entered, str]], times: int
 ) -> Iterator[Sample]:
     "Both directions."
     shown = "\n".join(one.text for one in sitting)
     aims = list(dict.fromkeys(intent for _, intent in told if intent))
-    summary = summary_of(aims)
-    steps = "\n".join(
-        f"- `{one.text.splitlines()[0]}`: {intent or 'not told by the command alone'}" for one, intent in told
-    )
+    steps = "\n".join(f"- `{one.text.splitlines()[0]}`: {intent or _otherwise(one)}" for one, intent in told)
     wanted = f"{', '.join(aims[:-1])} and {aims[-1]}"
+    names = dict.fromkeys(name for one, intent in told if intent for name in _about(one))
+    about = f" It is about {', '.join(f'`{name}`' for name in names)}." if names else ""
     both = [
-        ("intent", f"What is somebody after who enters this?\n\n```sh\n{shown}\n```", f"{summary}\n\n{steps}"),
-        ("commands", f"I want to {wanted}. What do I enter?",
+        ("intent", f"What is somebody after who enters this?\n\n```sh\n{shown}\n```", f"{summary_of(aims)}\n\n{steps}"),
+        ("commands", f"I want to {wanted}.{about} What do I enter?",
          f"```sh\n{chr(10).join(one.text for one, intent in told if intent)}\n```"),
     ]  # fmt: skip
     lines = (sitting[0].lines[0], sitting[-1].lines[1])
@@ -156,6 +167,11 @@ def _samples(
             domain="operations", source_type="shell", created_at=utc_time(sitting[0].seconds),
             meta={"task": task, "intents": aims, "entered": times},
         )  # fmt: skip
+
+
+def _otherwise(entered: Entered) -> str:
+    "What is said of a command without a known intent."
+    return "go to the folder" if _moves(entered) else "not told by the command alone"
 
 
 def _of_file(log: LogFile, known: float, left_out: Counter[str]) -> Iterator[Sample]:

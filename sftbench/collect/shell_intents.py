@@ -24,7 +24,7 @@ _INTENTS = {
     "vim|vi|nvim|nano|emacs|code|hx": "edit a file",
     "grep|rg|ag|find|fd|git grep": "search for something",
     "cat|less|head|tail|bat|nl|wc": "read a file",
-    "ls|tree|exa|eza|pwd|du": "look around in the folder",
+    "ls|tree|exa|eza|pwd": "look around in the folder",
     "pytest|tox|nosetests|unittest|jest|vitest|npm test|cargo test|go test|make test|ctest|npx jest|npx vitest|yarn test": "run the tests",
     "ruff|mypy|pyright|black|flake8|eslint|prettier|tsc|shellcheck|cargo clippy|cargo fmt|make lint|pre-commit": "check the style and the types",
     "make|cmake|ninja|cargo build|go build|npm run|mvn|gradle|gcc|cc|g++|clang|docker build|npm build|yarn build|hugo": "build it",
@@ -35,7 +35,7 @@ _INTENTS = {
     "docker run|docker compose|docker-compose|docker start|docker restart|docker exec|kubectl apply|kubectl rollout|kubectl exec|helm": "run containers",
     "systemctl status|journalctl|dmesg|systemctl list-units": "see what the services say",
     "systemctl restart|systemctl start|systemctl stop|systemctl reload|systemctl enable|service": "restart a service",
-    "ps|top|htop|free|uptime|lsof|ss|netstat|df|iostat|vmstat|ncdu": "see what takes the machine's resources",
+    "ps|top|htop|free|du|uptime|lsof|ss|netstat|df|iostat|vmstat|ncdu": "see what takes the machine's resources",
     "ping|dig|nslookup|traceroute|host|nc|telnet": "check the network",
     "curl|wget|http": "ask a service", "ssh": "log in to another machine", "scp|rsync": "copy files to another machine",
     "psql|mysql|sqlite3|redis-cli|mongosh": "look into the database", "pg_dump|mysqldump|restic|borg": "make a backup",
@@ -80,12 +80,11 @@ def summary_of(
     looks = [aim for aim in aims if aim in _LOOKING]
     does = [aim for aim in aims if aim not in _LOOKING]
     if not does:
-        return f"Somebody is finding out how things stand, and changes nothing. It takes to {_joined(looks)}."
+        return f"Somebody is finding out how things stand, and changes nothing: they {_joined(looks)}."
     before = [aim for aim in looks if aims.index(aim) < aims.index(does[0])]
     after = [aim for aim in looks if aims.index(aim) > aims.index(does[-1])]
     aim = next((one for one in reversed(does) if one not in _PROVING), does[-1])
-    text = f"The aim is to {aim}."
     others = [one for one in does if one != aim]
-    text += f" On the way there is need to {_joined(others)}." if others else ""
-    text += f" It begins with a look, to {_joined(before)}." if before else ""
-    return text + (f" The last look, to {_joined(after)}, shows whether it worked." if after else "")
+    text = f"The aim is to {aim}." + (f" First they {_joined(before)}." if before else "")
+    text += f" On the way they {_joined(others)}." if others else ""
+    return text + (f" At the end they {_joined(after)}, which shows whether it worked." if after else "")

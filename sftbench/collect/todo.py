@@ -88,17 +88,23 @@ def todos_of(
             )
 
 # %% ../../nbs/10_collect/todo.ipynb #6b888210
-def _busy(tree: Tree, commits: list[Commit], most: int) -> Iterator[tuple[str, list[Commit]]]:
+def _touched(tree: Tree, commit: Commit, bulk: int) -> list[str]:
+    "The files below a folder that a commit touched; none of one that touched more files than anybody reads."
+    if not tree.repo or len(commit.files) > bulk:
+        return []
+    below = tree.folder.resolve().relative_to(tree.repo.top.resolve()).as_posix()
+    inside = "" if below == "." else f"{below}/"
+    return [change.path[len(inside) :] for change in commit.files if change.path.startswith(inside)]
+
+
+def _busy(tree: Tree, commits: list[Commit], most: int, bulk: int = 25) -> Iterator[tuple[str, list[Commit]]]:
     "The files that commits touched most and that still exist, with these commits."
-    counts = Counter(change.path for commit in commits for change in commit.files)
-    there = [
-        path
-        for path, count in counts.most_common()
-        if count >= 2 and tree.repo and (tree.repo.top / path).is_file()
-    ]
+    touched = [(one, _touched(tree, one, bulk)) for one in commits]
+    counts = Counter(path for _, paths in touched for path in paths)
+    there = [path for path, count in counts.items() if count >= 2 and (tree.folder / path).is_file()]
     told: list[set[str]] = []
     for path in sorted(there, key=lambda path: (-counts[path], path)):
-        theirs = [one for one in commits if any(change.path == path for change in one.files)]
+        theirs = [one for one, paths in touched if path in paths]
         ids = {one.id for one in theirs}
         if len(told) < most and not any(len(ids & other) >= 0.6 * len(ids | other) for other in told):
             told.append(ids)

@@ -251,7 +251,10 @@ def component(
     "Import the component of this kind and name."
     known = components(kind)
     if name not in known:
-        remedy = did_you_mean(name, known) or "Choose one of them, or name your own file under `use:`."
+        remedy = (
+            did_you_mean(name, known)
+            or "Choose one of them, or name your own file under `use:` (of a notebook, the cells marked `#| export` count)."
+        )
         raise Problem(f"There is no {kind} {name!r}; there are {', '.join(sorted(known))}.", remedy, code=2)
     place = known[name]
     is_file = place.module.endswith((".py", ".ipynb"))

@@ -103,9 +103,7 @@ def convert(
     *,
     formats: list[str] = ["openai"],  # names of exporters: openai, sharegpt, alpaca, chatml, …
     metadata: bool = False,  # add a `metadata` field with key, id, source, tier, …
-    layout: Literal[
-        "plain", "scbe"
-    ] = "plain",  # scbe: also sft_combined.jsonl, its chat file, and a file a track
+    layout: Literal["plain", "scbe"] = "plain",  # scbe: also that pipeline's files
     out: Path | None = None,  # folder for the files and convert.json
 ) -> Iterator[Sample]:  # every input, unchanged
     "Write one file a split and format, and say what each format could not hold."

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from ..clean.near import nearest
 from ..core.jsonl import write_json
 from ..core.params import Paths, Positive, Share
 from ..core.registry import verb
 from ..core.sample import Sample, content_id, dropped, message_text
 from ..core.system import Problem
+from ..core.text import compared_text
 from ..models.tokens import count_tokens
 from .buffers import capped, from_buffer, read_buffer, shared_evenly, version_of
-from .near import NearIndex
 from .rebalance import REHEARSAL, is_train, repeated
 from .selection import Select, gate, select_order
 
@@ -33,27 +34,34 @@ def rehearsal_size(
     return new * ratio / (1 - ratio)
 
 # %% ../../nbs/50_rehearse/rehearsal.ipynb #d0ab36fd
+def _alike(old: list[Sample], new: list[Sample], threshold: float) -> list[str]:
+    "What each old sample is like, and how much; an empty text for none."
+    texts, among = ([compared_text(sample) for sample in group] for group in (old, new))
+    found = nearest(texts, among, max(threshold, 1e-9))
+    return [f"{near.similarity:.2f} like {new[near.place].key}" if near else "" for near in found]
+
+
 class _Screen:
     "Decides which buffer samples may come in."
 
-    def __init__(self, new: list[Sample], threshold: float) -> None:
+    def __init__(self, new: list[Sample], old: list[Sample], threshold: float) -> None:
         held = [sample for sample in new if not is_train(sample)]
         train = [sample for sample in new if is_train(sample)]
-        self.held, self.train = (NearIndex(group, threshold=threshold) for group in (held, train))
+        self.held, self.train = (_alike(old, group, threshold) for group in (held, train))
         self.held_groups = {sample.group for sample in held if sample.group}
         self.held_keys, self.train_keys = ({sample.key for sample in group} for group in (held, train))
         self.seen: dict[str, str] = {}
 
-    def verdict(self, old: Sample) -> tuple[str, str]:
+    def verdict(self, place: int, old: Sample) -> tuple[str, str]:
         "Reason word and detail for an old sample under its old key; two empty texts let it in."
         if old.key in self.held_keys or (old.group and old.group in self.held_groups):
             return "rehearsal_leak", "same key or group as a sample of val or test"
-        if near := self.held.nearest(old):
-            return "rehearsal_leak", f"{near.similarity:.2f} like {near.key}"
+        if near := self.held[place]:
+            return "rehearsal_leak", near
         if old.key in self.train_keys:
             return "rehearsal_duplicate", "the new train split has it"
-        if near := self.train.nearest(old):
-            return "rehearsal_duplicate", f"{near.similarity:.2f} like {near.key}"
+        if near := self.train[place]:
+            return "rehearsal_duplicate", near
         first = self.seen.setdefault(content_id(old), old.key)
         return ("", "") if first == old.key else ("rehearsal_duplicate", f"same content as {first}")
 
@@ -149,19 +157,19 @@ class _Old:
     "The samples of all buffers, screened."
 
     def __init__(self, new: list[Sample], buffers: list[str], near: float, version: str, split: str) -> None:
-        screen = _Screen(new, near)
+        read = [(version_of(path), sample) for path in buffers for sample in read_buffer(path)]
+        screen = _Screen(new, [sample for _, sample in read], near)
         self.refused: list[Sample] = []
         self.by_version: dict[str, list[Sample]] = {}
         self.rows: dict[str, dict[str, Any]] = {}
-        for reference in buffers:
-            name = version_of(reference)
-            row = self.rows.setdefault(name, dict.fromkeys(("read", "leaks", "duplicates", "passed_gate"), 0))
-            for sample in read_buffer(reference):
-                self._add(sample, from_buffer(sample, name, version, split), screen, row)
+        for name in map(version_of, buffers):
+            self.rows[name] = dict.fromkeys(("read", "leaks", "duplicates", "passed_gate"), 0)
+        for place, (name, sample) in enumerate(read):
+            verdict = screen.verdict(place, sample)
+            self._add(from_buffer(sample, name, version, split), *verdict, self.rows[name])
 
-    def _add(self, old: Sample, marked: Sample, screen: _Screen, row: dict[str, Any]) -> None:
+    def _add(self, marked: Sample, word: str, detail: str, row: dict[str, Any]) -> None:
         "Count a sample and put it where it belongs."
-        word, detail = screen.verdict(old)
         row["read"] += 1
         if word:
             row["leaks" if word == "rehearsal_leak" else "duplicates"] += 1
