@@ -4,21 +4,16 @@ import codecs
 import os
 import random
 import subprocess
-import sysconfig
-import textwrap
-from collections import Counter, defaultdict
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from sftbench.clean.dedup import dedup
 from sftbench.collect.claims import claims
 from sftbench.collect.codebase import codebase
 from sftbench.collect.definitions import definitions
 from sftbench.collect.files import open_tree, read_tree
 from sftbench.collect.git_history import git_history
-from sftbench.collect.gitrepo import open_repo
 from sftbench.collect.grammars import error_line, suffixes_of, syntax_tree
 from sftbench.collect.symbols import parse_module
 from sftbench.collect.syntax_symbols import parse_file
@@ -40,7 +35,9 @@ def git(folder: Path, *arguments: str | bytes, author: str = "Ada") -> str:
     return done.stdout.decode("utf-8", "replace").rstrip("\n")
 
 
-def commit(folder: Path, message: str, files: dict[str, str | bytes] | None = None, author: str = "Ada") -> str:
+def commit(
+    folder: Path, message: str, files: dict[str, str | bytes] | None = None, author: str = "Ada"
+) -> str:
     for name, content in (files or {}).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -514,8 +511,13 @@ def test_what_symbols_raise_return_and_mean_is_read_in_every_language():
     assert {name: msgspec.structs.astuple(found[name].raises[0]) for name in raised} == raised
     assert found["beads.rs", "Wire.new"].docstring == "Makes one.\n\nIt is empty."
     assert found["Beads.vue", "methods.stop"].docstring == "Stops."
-    assert found["beads.cpp", "beads.Wire"].docstring == "A wire." and found["beads.cpp", "beads.Wire"].bases == ["Base<T>"]
-    assert [s.returns for s in symbols_of("beads.cpp", CPP) if s.name == "beads.add"] == ["int", "const double&"]
+    assert found["beads.cpp", "beads.Wire"].docstring == "A wire." and found[
+        "beads.cpp", "beads.Wire"
+    ].bases == ["Base<T>"]
+    assert [s.returns for s in symbols_of("beads.cpp", CPP) if s.name == "beads.add"] == [
+        "int",
+        "const double&",
+    ]
     assert found["beads.rs", "load"].traits == ["async"] and found["beads.py", "load"].traits[0] == "async"
     assert found["beads.swift", "Frame.add"].returns == "Int"
     assert "test" in found["beads.rs", "tests.wires_start_empty"].traits
@@ -523,7 +525,9 @@ def test_what_symbols_raise_return_and_mean_is_read_in_every_language():
 
 def test_conditions_of_errors_are_the_authors_own_words():
     code = 'def f(flags):\n    if (flags & 0xF0 and\n            b"\\037" != flags):\n        raise ValueError(flags)\n'
-    assert parse_module("f.py", code, "f").symbols[0].raises[0].condition == 'flags & 0xF0 and b"\\037" != flags'
+    assert (
+        parse_module("f.py", code, "f").symbols[0].raises[0].condition == 'flags & 0xF0 and b"\\037" != flags'
+    )
 
 
 def test_a_name_that_a_function_binds_itself_is_no_use_of_the_modules():
@@ -566,7 +570,14 @@ def test_generated_minified_and_vendored_files_are_left_out_and_counted(tmp_path
     )
     tree = open_tree(tmp_path, suffixes_of(["python", "javascript", "rust"]), ["skipped/*"])
     assert [path for path, _ in read_tree(tree)] == ["beads.py"]
-    assert tree.left_out == {"generated": 1, "minified": 1, "vendored": 3, "built": 1, "hidden": 1, "excluded": 1}
+    assert tree.left_out == {
+        "generated": 1,
+        "minified": 1,
+        "vendored": 3,
+        "built": 1,
+        "hidden": 1,
+        "excluded": 1,
+    }
 
 
 def test_binary_and_huge_files_are_told_and_not_read(tmp_path):
@@ -579,10 +590,13 @@ def test_binary_and_huge_files_are_told_and_not_read(tmp_path):
     assert tree.left_out == {"binary": 1, "large": 1}
     samples, reports = read(codebase, path=[str(tmp_path)])
     assert reports == told and {sample.origin.path for sample in samples} == {"beads.py"}
-    assert {Path(report.path).name: report.reason.split()[2] for report in reports} == {"table.py": "binary", "huge.py": "larger"}
+    assert {Path(report.path).name: report.reason.split()[2] for report in reports} == {
+        "table.py": "binary",
+        "huge.py": "larger",
+    }
 
 
-GERMAN = '''\
+GERMAN = """\
 def {name}(wires, base=10):
     "Zählt die Kugeln der Drähte, {name}, jede als eine Ziffer zur Basis."
     total = 0
@@ -591,7 +605,7 @@ def {name}(wires, base=10):
             raise OverflowError("zu viele Kugeln für {name}")
         total = total * base + beads
     return total
-'''
+"""
 
 
 def test_files_in_five_encodings_are_read_with_their_letters_and_lines(tmp_path):
@@ -691,7 +705,11 @@ def test_which_commits_are_worth_learning_from(repo):
         commit(repo, f"Update everything, says {bot}", {"c.txt": bot}, author=bot)
     commit(repo, "An abbot's beads are counted", {"d.txt": "1\n"}, author="Abbott")
     git(repo, "revert", "--no-edit", "HEAD")
-    commit(repo, 'Reapply "An abbot\'s beads are counted"\n\nThis reverts commit 0123456789abcdef.', {"d.txt": "1\n"})
+    commit(
+        repo,
+        'Reapply "An abbot\'s beads are counted"\n\nThis reverts commit 0123456789abcdef.',
+        {"d.txt": "1\n"},
+    )
     commit(repo, 'Revert "An abbot\'s beads"\n\nThey were blue, and nobody saw them.', {"d.txt": "2\n"})
     commit(repo, "fixup! An abbot's beads are counted", {"d.txt": "3\n"})
     commit(repo, "A commit that changes nothing at all")
@@ -717,7 +735,9 @@ def test_lines_that_tools_add_are_not_the_authors(repo, trailer):
 
 
 def test_a_subject_that_begins_like_a_trailer_is_kept(repo):
-    for number, subject in enumerate(("Bug in the wires is mended", "Generated with care and love", "Cc the frame to the wires")):
+    for number, subject in enumerate(
+        ("Bug in the wires is mended", "Generated with care and love", "Cc the frame to the wires")
+    ):
         commit(repo, subject, {"a.txt": f"{number}\n"})
     assert len(messages(repo)) == 3
 
@@ -725,7 +745,11 @@ def test_a_subject_that_begins_like_a_trailer_is_kept(repo):
 def test_the_statistics_of_a_commit_are_those_that_git_shows(repo):
     chance = random.Random(42)
     lines = [f"line {n} of the file\n" for n in range(200)]
-    commit(repo, "Start the abacus", {f"f{n}.txt": "".join(lines[n : n + 60]) for n in range(6)} | {"p.png": b"\0\1"})
+    commit(
+        repo,
+        "Start the abacus",
+        {f"f{n}.txt": "".join(lines[n : n + 60]) for n in range(6)} | {"p.png": b"\0\1"},
+    )
     for number in range(12):
         text = lines[:]
         for _ in range(9):
@@ -753,14 +777,18 @@ def test_the_statistics_of_a_commit_are_those_that_git_shows(repo):
         total = git(repo, "show", "--stat", "--format=", "-M", sample.origin.commit).split("\n")[-1]
         counts = {word: int(count) for count, word in (part.split()[:2] for part in total.split(","))}
         files = counts.get("files", counts.get("file", 0))
-        added, deleted = (next((n for w, n in counts.items() if w.startswith(k)), 0) for k in ("insertion", "deletion"))
+        added, deleted = (
+            next((n for w, n in counts.items() if w.startswith(k)), 0) for k in ("insertion", "deletion")
+        )
         assert shown[-1] == f" {files} file{'s' * (files != 1)} changed, +{added} -{deleted} lines"
 
 
 def test_a_long_diff_is_cut_with_a_marker_and_a_short_one_is_whole(repo):
     commit(repo, "Start the abacus", {"a.txt": "".join(f"bead {n}\n" for n in range(300))})
     commit(repo, "Paint the last bead blue", {"a.txt": "".join(f"bead {n}\n" for n in range(299)) + "blue\n"})
-    short, long = (s.messages[0].content for s in read(git_history, repo=repo, include_diff=True, max_diff_tokens=200)[0])
+    short, long = (
+        s.messages[0].content for s in read(git_history, repo=repo, include_diff=True, max_diff_tokens=200)[0]
+    )
     whole = git(repo, "show", "--format=", "HEAD")
     assert short.endswith(f"```diff\n{whole}\n```")
     diff, marker = long.split("```diff\n")[1].rsplit("\n", 2)[0], long.split("\n")[-2]
@@ -772,7 +800,11 @@ def test_a_long_diff_is_cut_with_a_marker_and_a_short_one_is_whole(repo):
 def test_the_diff_of_a_change_applies_to_the_files_before(repo, tmp_path):
     before = "".join(f"bead {n}\n" for n in range(30))
     commit(repo, "Start the abacus", {"a.txt": before, "b.txt": "wire\n"})
-    commit(repo, "Paint a bead and bend the wire", {"a.txt": before.replace("bead 7\n", "blue 7\n"), "b.txt": "bent\n"})
+    commit(
+        repo,
+        "Paint a bead and bend the wire",
+        {"a.txt": before.replace("bead 7\n", "blue 7\n"), "b.txt": "bent\n"},
+    )
     commit(repo, "Add a new file to it all", {"c.txt": "new\n"})  # there is no file before
     git(repo, "mv", "b.txt", "d.txt")
     commit(repo, "Rename the wire to something")  # nor here
@@ -783,7 +815,9 @@ def test_the_diff_of_a_change_applies_to_the_files_before(repo, tmp_path):
     other = write(tmp_path / "other", a__txt=before, b__txt="wire\n")
     (tmp_path / "patch").write_text(answer.removeprefix("```diff\n").removesuffix("\n```") + "\n")
     git(other, "apply", str(tmp_path / "patch"))
-    assert (other / "a.txt").read_text() == before.replace("bead 7\n", "blue 7\n") and (other / "b.txt").read_text() == "bent\n"
+    assert (other / "a.txt").read_text() == before.replace("bead 7\n", "blue 7\n") and (
+        other / "b.txt"
+    ).read_text() == "bent\n"
 
 
 def test_what_survives_of_an_agents_hunks_is_what_a_person_counts(repo):
@@ -802,7 +836,9 @@ def test_what_survives_of_an_agents_hunks_is_what_a_person_counts(repo):
     def label(after: int) -> dict | None:
         samples = read(git_history, repo=repo, survival_after=after)[0]
         made = next(sample for sample in samples if sample.origin.commit == agent)
-        assert made.meta["agent"] == "claude" and all("survival" not in s.meta for s in samples if s is not made)
+        assert made.meta["agent"] == "claude" and all(
+            "survival" not in s.meta for s in samples if s is not made
+        )
         return made.meta.get("survival")
 
     found = label(2)
@@ -841,7 +877,11 @@ def test_a_detached_head_a_worktree_and_a_bare_clone_each_give_their_history(rep
     git(repo, "worktree", "add", "-q", "--detach", str(tmp_path / "tree"), commits[1])
     git(tmp_path, "clone", "-q", "--bare", str(repo), "bare.git")
     git(repo, "checkout", "-q", "--detach", commits[0])
-    assert len(messages(repo)) == 1 and len(messages(tmp_path / "tree")) == 2 and len(messages(tmp_path / "bare.git")) == 3
+    assert (
+        len(messages(repo)) == 1
+        and len(messages(tmp_path / "tree")) == 2
+        and len(messages(tmp_path / "bare.git")) == 3
+    )
     samples, reports = read(codebase, path=[str(tmp_path / "tree")])
     assert not reports and {s.origin.commit for s in samples} == set(commits[:2])
     assert verify_docs(samples, tmp_path / "tree").stale == []
@@ -890,10 +930,16 @@ def test_renamed_and_unreadable_names_stay_apart_and_can_be_written(repo, tmp_pa
     with open(odd, "ab") as file:
         file.write(b"# more\n")
     commit(repo, "Rename one and change the other")
-    samples, _ = read(git_history, repo=repo, tasks=["message", "change"], include_diff=True, survival_after=1)
+    samples, _ = read(
+        git_history, repo=repo, tasks=["message", "change"], include_diff=True, survival_after=1
+    )
     assert "a b.py => größe.py" in samples[0].messages[0].content
     label = next(s.meta["survival"] for s in samples if "survival" in s.meta)
-    assert {row["path"]: row["alive"] for row in label["hunks"]} == {"a b.py": 1, 'quo"te.py': 1, "caf\ufffd.py": 8}
+    assert {row["path"]: row["alive"] for row in label["hunks"]} == {
+        "a b.py": 1,
+        'quo"te.py': 1,
+        "caf\ufffd.py": 8,
+    }
     assert msgspec.json.decode(msgspec.json.encode(samples), type=list[Sample]) == samples
     _, reports = read(codebase, path=[str(repo)])
     assert len(reports) == 1 and "Rename it" in reports[0].remedy
@@ -905,7 +951,9 @@ def test_a_file_that_a_merge_made_anew_names_the_merge(repo):
     commit(repo, "Work on the side", {"beads.py": GERMAN.format(name="side")})
     git(repo, "checkout", "-q", "main")
     commit(repo, "Work on the main branch", {"beads.py": GERMAN.format(name="main")})
-    subprocess.run(["git", "-C", repo, "merge", "side"], capture_output=True, env=os.environ | AUTHOR | NOWHERE)
+    subprocess.run(
+        ["git", "-C", repo, "merge", "side"], capture_output=True, env=os.environ | AUTHOR | NOWHERE
+    )
     merge = commit(repo, "Merge both by hand", {"beads.py": GERMAN.format(name="both")})
     samples, _ = read(codebase, path=[str(repo)])
     assert {s.origin.commit for s in samples} == {merge}
@@ -924,7 +972,11 @@ def test_a_partial_clone_is_told_to_be_cloned_whole_and_its_files_are_read(repo,
 
 def test_settings_of_a_user_change_no_sample(repo, tmp_path, monkeypatch):
     three_commits(repo)
-    commit(repo, "Change it all, and twice", {"beads.py": GERMAN.format(name="c"), "a.txt": "1\n", "wires.py": "x = 1\n"})
+    commit(
+        repo,
+        "Change it all, and twice",
+        {"beads.py": GERMAN.format(name="c"), "a.txt": "1\n", "wires.py": "x = 1\n"},
+    )
     options = {"repo": repo, "include_diff": True, "tasks": ["message", "change"]}
     plain = read(git_history, **options)[0]
     (tmp_path / "order").write_text("wires.py\na.txt\n")
@@ -997,7 +1049,7 @@ class Frame:
         rest = room(len(self.wires), base)
         return f"{count(self.wires, base)} of {rest}"
 '''
-TESTS = '''\
+TESTS = """\
 from beads import Frame, count
 
 
@@ -1008,7 +1060,7 @@ def test_count_takes_each_wire_as_a_digit():
 
 def test_a_frame_shows_its_count():
     assert Frame([1, 2]).show().startswith("12")
-'''
+"""
 SHELL = """\
 # Counts the lines of a file.
 count() {
@@ -1124,7 +1176,10 @@ def test_shifted_lines_make_answers_stale(beads):
 
 def test_a_renamed_symbol_makes_answers_stale(beads):
     found = changed(beads, "beads.py", BEADS.replace("room", "space"))
-    assert ("explain", "beads.room is not defined there") in found and ("depends", "room is not defined there") in found
+    assert ("explain", "beads.room is not defined there") in found and (
+        "depends",
+        "room is not defined there",
+    ) in found
 
 
 def test_altered_code_makes_answers_stale(beads):
@@ -1150,7 +1205,10 @@ def test_a_commit_that_was_lost_is_told(beads):
 def test_a_placeholder_of_a_scrub_stands_for_what_it_hides(beads):
     sample = next(s for s in answers(beads) if s.meta["task"] == "write" and s.meta["symbol"] == "beads.room")
     text = sample.messages[1].content
-    for shown, holds in ((text.replace('"negative"', '"<PERSON_1>"'), True), (text.replace('"negative"', '<PERSON_1>!'), False)):
+    for shown, holds in (
+        (text.replace('"negative"', '"<PERSON_1>"'), True),
+        (text.replace('"negative"', "<PERSON_1>!"), False),
+    ):
         told = msgspec.structs.replace(sample, messages=[sample.messages[0], Message("assistant", shown)])
         assert (verify_docs([told], beads).stale == []) is holds
 
@@ -1158,7 +1216,10 @@ def test_a_placeholder_of_a_scrub_stands_for_what_it_hides(beads):
 def test_samples_of_an_unknown_root_are_counted_and_a_missing_folder_is_refused(beads, tmp_path):
     samples = answers(beads)
     (tmp_path / "more").mkdir()
-    strangers = [msgspec.structs.replace(s, origin=msgspec.structs.replace(s.origin, root="elsewhere")) for s in samples]
+    strangers = [
+        msgspec.structs.replace(s, origin=msgspec.structs.replace(s.origin, root="elsewhere"))
+        for s in samples
+    ]
     report = verify_docs(strangers, [str(beads), str(tmp_path / "more")])
     assert report.samples == 0 and sum(report.unchecked.values()) == len(samples)
     with pytest.raises(Problem, match="no folder"):

@@ -8,6 +8,7 @@ import re
 import sqlite3
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def words(text: str) -> list[str]:
 
 def stands_there(sample: Sample, text: str) -> bool:
     "Whether each row of an answer stands in the lines that it names, its words in order."
+    assert sample.origin.lines
     first, last = sample.origin.lines
     lines = text.split("\n")[first - 1 : last]
     if sample.origin.path.endswith(".ipynb"):
@@ -263,7 +265,7 @@ def export_files() -> dict[str, str]:
     }  # fmt: skip
 
 
-def zipped(files: dict[str, str | bytes]) -> bytes:
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in files.items():

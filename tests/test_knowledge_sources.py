@@ -69,7 +69,7 @@ def test_a_hack_gives_each_of_its_five_kinds(hack):
 NAMES = {
     "!PlayerX": "$7E0022", "!PlayerY": "$7E0020", "!Frame": "$7E001A", "!GameMode": "$7E0010",
     "!LampCount": "$7F5010", "!LampTimer": "$7F5012", "!Tide": "$7F5020",
-    "!SavedLamps": "$700A3C", "SavedTide": "$700A3E", "!Bright": "$2100", "!Buttons": "$4218",
+    "!Message": "$7F5030", "!SavedLamps": "$700A3C", "SavedTide": "$700A3E", "!Bright": "$2100", "!Buttons": "$4218",
     "Lamp.x": "$7F5100", "Lamp.y": "$7F5120", "Lamp.oil": "$7F5140", "Lamp.state": "$7F5150",
 }  # fmt: skip
 
@@ -88,7 +88,8 @@ def test_every_name_of_the_hack_has_the_address_that_was_worked_out_by_hand(hack
 PLACES = {
     "EveryFrame": ("$328000", "$190000"), "AllOn": ("$328017", "$190017"), "LampBits": ("$328029", "$190029"),
     "Lamp_Update": ("$338000", "$198000"), "Lamp_Next": ("$338018", "$198018"), "Lamp_Save": ("$338036", "$198036"),
-    "Tide_Rise": ("$33A000", "$19A000"), "org $028034": ("$028034", "$010034"), "org $82F9A0": ("$82F9A0", "$0179A0"),
+    "Tide_Rise": ("$33A000", "$19A000"), "org $34A000": ("$34A000", "$1A2000"), "Bell_Ring": ("$34A000", "$1A2000"),
+    "Bell_Notes": ("$34A021", "$1A2021"), "org $028034": ("$028034", "$010034"), "org $82F9A0": ("$82F9A0", "$0179A0"),
     "org $328000": ("$328000", "$190000"), "org $00FFD6": ("$00FFD6", "$007FD6"),
 }  # fmt: skip
 

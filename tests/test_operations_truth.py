@@ -103,7 +103,7 @@ def program(step) -> str:
     line = step.arguments.get("command")
     if line is None:
         return step.tool
-    line = re.sub(r"^\(?(cd \S+ && )?(export \S+; )?(\w+=\S+ )?(sudo |timeout \d+ |uv run )?", "", line)
+    line = re.sub(r"^\(?(cd \S+ && )?(export \S+; )?(\w+=\S+ )?(sudo |timeout \d+ |uv run |npx )?", "", line)
     name = line.split()[0].rpartition("/")[2].rstrip(")")
     return "Bash" if name in ("echo", "cd", "sleep", "export") else name
 

@@ -3,9 +3,11 @@
 lorom
 
 incsrc "Core/ram.asm"
+incsrc "Core/macros.asm"
 incsrc "Core/hooks.asm"
 incsrc "Sprites/lamplighter.asm"
 incsrc "Core/tide.asm"
+incsrc "Sprites/bell.asm"
 
 ; Two bytes of the header tell that the cartridge saves to a battery.
 org $00FFD6

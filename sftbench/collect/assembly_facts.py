@@ -9,11 +9,10 @@ __all__ = ['memory_of', 'conditions_of', 'states_of', 'steps_of', 'facts_of']
 import itertools
 import re
 
-from .assembly_records import Block, Use
-
 from .assembly_answers import CALLS, WRITES, Hack, listed, named, where
 from .assembly_lines import parted, tells
 from .assembly_places import place_of, register_of, written
+from .assembly_records import Block, Use
 
 # %% ../../nbs/10_collect/assembly_facts.ipynb #2fe2a5ca
 _PLAIN = re.compile(r"\$([0-9A-Fa-f]{4}|[0-9A-Fa-f]{6})\b")  # two digits depend on the direct page
@@ -55,7 +54,8 @@ _AFTER_LOADING = {
     "bmi": "has its highest bit set",
     "bpl": "has its highest bit clear",
 }
-_LOADS, _COMPARES = {"lda": "cmp", "ldx": "cpx", "ldy": "cpy"}, {"cmp", "cpx", "cpy"}
+_AFTER_MASKING = {"beq": "has no bit of", "bne": "has a bit of"}
+_LOADS = {"lda": "cmp", "ldx": "cpx", "ldy": "cpy"}
 
 
 def conditions_of(
@@ -76,6 +76,13 @@ def conditions_of(
         load, test = before[0], before[-1]
         if _LOADS.get(load.action) == test.action and branch.action in _AFTER_COMPARING and load.operand:
             said = f"`{load.operand}` {_AFTER_COMPARING[branch.action]} `{test.operand.lstrip('#')}`"
+        elif (
+            test.action in ("and", "bit")
+            and load.action == "lda"
+            and load.operand
+            and branch.action in _AFTER_MASKING
+        ):
+            said = f"`{load.operand}` {_AFTER_MASKING[branch.action]} `{test.operand.lstrip('#')}`"
         elif test.action in _LOADS and branch.action in _AFTER_LOADING and not test.operand.startswith("#"):
             said = f"`{test.operand}` {_AFTER_LOADING[branch.action]}"
         else:

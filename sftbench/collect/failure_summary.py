@@ -26,7 +26,10 @@ def program_of(
     "The program that a shell ran, or the tool."
     line = command_of(step.tool, step.arguments)
     aims = aims_of(line) if line else []
-    return aims[0].program.split()[0] if aims and aims[0].program.strip() else step.tool
+    if not aims or not aims[0].program.strip():
+        return step.tool
+    program = aims[0].program.split()[0]
+    return next(iter(aims[0].operands), program) if program in ("npx", "uvx", "bunx", "pipx") else program
 
 
 _NAMED = re.compile(

@@ -36,7 +36,7 @@ _ASKS = {
 def _shown_error(text: str, most: int = 1200) -> str:
     "The end of an output, with the line that states the error."
     text = re.sub(r"</?tool_use_error>|^Exit code \d+\n", "", text)
-    lines, stated = [line.rstrip() for line in text.strip().split("\n")], error_line(text)
+    lines, stated = [line.rstrip() for line in text.strip("\n").rstrip().split("\n")], error_line(text)
     kept = lines[-14:] if any(stated in line for line in lines[-14:]) else [stated, "[…]", *lines[-10:]]
     return fenced("\n".join(line[:300] for line in kept), most)
 

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['bare_heading', 'subject_of', 'quoted', 'action_of', 'is_english', 'titled']
 
-# %% ../../nbs/10_collect/headings.ipynb #2dde1251
+# %% ../../nbs/10_collect/headings.ipynb #bb33a5be
 import re
 from pathlib import PurePosixPath
 
 from .heading_words import ALSO_NOUNS, DO, NOUNS_TOO
 
-# %% ../../nbs/10_collect/headings.ipynb #0a31cf9a
+# %% ../../nbs/10_collect/headings.ipynb #cea4b1eb
 _MARKS = re.compile(r"[*_]{2,}|(?<=\s)\{#[\w-]+\}$|[#¶]+$|<[^>]+>|^[^\w\s\"'“`(\[<$.@/!~-]+\s+")
 _KIND = re.compile(
     r"(?i)(runbook|guide|how-?to|tutorial|faq|rfc|adr|notes?|readme|chapter)\b[\s\d]*(?::|\s[-–—]\s)\s*(.+)"
@@ -29,9 +29,13 @@ def bare_heading(
     heading: str,  # as it stands in the document
 ) -> str:  # for a title or a question
     "A heading without numbering, emphasis, marks and final colon."
-    text = re.sub(r"!?\[([^\]]*)\](\([^)]*\)|\[[^\]]*\])", r"\1", heading.replace("\\", ""))
+    text = re.sub(r"!?\[([^\]]*)\](\([^)]+\)|\[[^\]]*\])", r"\1", heading.replace("\\", ""))
     text = _MARKS.sub("", text.strip()).strip()
-    text = re.sub(r"(?i)^(step\s+)?(\d+([.)]\d*)*[:.)]\s*|\d+(\.\d+)+\s+|\d+\s+(?=[A-Z`]))", "", text)
+    text = re.sub(
+        r"(?i)^(step\s+|chapter\s+|part\s+)?(\d+([.)]\d+)*[:.)]\s+|\d+(\.\d+)+\s+|\d+\s+(?-i:(?=[A-Z`])))",
+        "",
+        text,
+    )
     return " ".join(text.split()).strip(" :#¶")
 
 
@@ -51,7 +55,7 @@ def quoted(
     is_name = len(name.split()) <= 3 and re.fullmatch(r"[\w`./+-]+( [A-Z\d][\w./+-]*)*", name)
     return name if is_name or "“" in name or name.startswith("`") else f"“{name}”"
 
-# %% ../../nbs/10_collect/headings.ipynb #f7cdecbe
+# %% ../../nbs/10_collect/headings.ipynb #207444bd
 def _gerunds(verb: str) -> list[str]:
     "The -ing forms that a verb may have."
     short = re.fullmatch(r".*[^aeiou][aeiou][bdglmnprt]", verb)
@@ -79,7 +83,7 @@ def action_of(
         return ""
     return f"{verb} {rest}"
 
-# %% ../../nbs/10_collect/headings.ipynb #b3a5291c
+# %% ../../nbs/10_collect/headings.ipynb #846b3a41
 _ENGLISH = set(
     "the of and to in is for it with that on as are be this or not by from at an you can if".split()
 )  # noqa: SIM905
@@ -99,7 +103,7 @@ def is_english(
     words = re.findall(r"[^\W\d_]+", text.lower())
     return sum(word in _OTHERS for word in words) <= sum(word in _ENGLISH for word in words)
 
-# %% ../../nbs/10_collect/headings.ipynb #8516c0c5
+# %% ../../nbs/10_collect/headings.ipynb #b208bc00
 _NO_NAME = re.compile(
     r"(?i)(read_?me|index|main|docs?|documentation|introduction|intro|overview|manual|guide|notes?|faq|home|contents|table of contents"
     r"|usage|html|topics?|api|getting[- ]started|quick ?-?start|install(ation)?|installing|bug reports|issues|getting help|reference|concepts|examples?|steps|todo|changes|untitled\d*|summary|description|name|synopsis|options|welcome|text|about|architecture|history|untitled( document)?)"

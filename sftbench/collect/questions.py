@@ -51,7 +51,7 @@ def _defined(heading: str, text: str) -> str:
     )
     return _BE[found[4].lower()] if found else ""
 
-# %% ../../nbs/10_collect/questions.ipynb #fd70ee47
+# %% ../../nbs/10_collect/questions.ipynb #9f7d06a9
 def _generic(heading: str) -> list[str]:
     "The wordings for a heading that many documents have; [] for others."
     return next((asks for pattern, asks in GENERIC if re.fullmatch(rf"(?i)(the )?({pattern})", heading)), [])
@@ -86,10 +86,10 @@ class _Place:
             f"{inner} of {kind}{quoted(self.subject)}" if inner and self.subject else inner or self.outer
         )
 
-# %% ../../nbs/10_collect/questions.ipynb #b80b0b7c
+# %% ../../nbs/10_collect/questions.ipynb #011dcea0
 _AUXILIARY = r"(is|are|was|were|do|does|did|can|could|should|must|will|would|has|have|may)"
 _CODE_NAME = re.compile(
-    r"`[^`]+`|[A-Za-z_][\w.:]*\([^)]*\)|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|--?[A-Za-z][\w-]*([ =]\S+)?"
+    r"`[^`]+`|[A-Za-z_][\w.:]* ?\([^)]*\)|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|--?[A-Za-z][\w-]*([ =]\S+)?"
 )
 _OPEN = [
     "What should I know about {name}{where}?", "Tell me about {name}{where}.", "Explain {name}{where}.",
@@ -124,7 +124,9 @@ def _of_code(heading: str, place: _Place) -> str:
         heading,
     )
     name = kind[2] if kind else heading
-    if not _CODE_NAME.fullmatch(name) and not (kind and name[0] in "`'\""):
+    if not _CODE_NAME.fullmatch(name) and not (
+        kind and (name[0] in "`'\"" or re.fullmatch(r"[^:]+: \w+", heading))
+    ):
         return ""
     name = name if name[0] in "`'\"" else f"`{name}`"
     what = kind[1].lower() if kind else "option" if name[1:2] == "-" else ""
@@ -169,7 +171,7 @@ def _of_noun(heading: str, section: Section, place: _Place) -> str:
         return f"What are the steps of {name}{place.where}?"
     return _pick(_OPEN, heading, place.where).format(name=name, where=place.where)
 
-# %% ../../nbs/10_collect/questions.ipynb #21a3ee7b
+# %% ../../nbs/10_collect/questions.ipynb #9dcddef7
 def _of_document(section: Section, title: str) -> str:
     "The question that a document's opening answers."
     kind, subject = subject_of(title)
@@ -230,7 +232,7 @@ def question(
         return _of_wh(heading, section, place)
     return _of_noun(heading, section, place)
 
-# %% ../../nbs/10_collect/questions.ipynb #890b1fdf
+# %% ../../nbs/10_collect/questions.ipynb #52769469
 _LEAD = re.compile(
     r"\W{0,4}(?:\*\*(?P<bold>[^*\n]{2,60}?)[:.]?\*\*|(?P<code>`[^`\n]{2,60}`)|[\"“](?P<name>[^\"”\n]{2,40})[\"”]|(?P<term>[A-Z][^:.\n`|]{2,40}):(?=\s))"
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from .markdown import Row, Section, sections_of_rows
 from .rst_inline import inline
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #5951b93f
+# %% ../../nbs/10_collect/rst_reading.ipynb #c9602682
 _UNDER = re.compile(r"([!-/:-@[-`{-~])\1{2,}\s*")
 _DIRECTIVE = re.compile(r"\.\. (?:\|[^|]+\| )?([\w:+-]+)::(?:\s+(.*))?")
 _CODE = {
@@ -46,6 +46,11 @@ _DESCRIBED = re.compile(
 _Lines = list[tuple[int, str]]  # number in the file, text
 
 
+def _at(number: int) -> tuple[int, int]:
+    "One line, as first and last."
+    return number, number
+
+
 def _indent(text: str) -> int:
     "How far a line is set in; blank lines are set in as far as can be."
     return len(text) - len(text.lstrip()) if text.strip() else 999
@@ -73,12 +78,12 @@ def _fenced(lines: _Lines, language: str) -> Iterator[Row]:
     while lines and not lines[0][1].strip():
         lines = lines[1:]
     if lines:
-        yield Row(f"```{language}", (lines[0][0],) * 2)
+        yield Row(f"```{language}", _at(lines[0][0]))
         yield from (Row(text, (number, number)) for number, text in _dedented(lines))
-        yield Row("```", (lines[-1][0],) * 2)
-        yield Row("", (lines[-1][0],) * 2)
+        yield Row("```", _at(lines[-1][0]))
+        yield Row("", _at(lines[-1][0]))
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #92e03ed9
+# %% ../../nbs/10_collect/rst_reading.ipynb #4702d84e
 def _without_options(lines: _Lines) -> _Lines:
     "The content of a directive, behind its options."
     position = 0
@@ -168,7 +173,7 @@ class _Reader:
                 at = yield from self.explicit(lines, at)
             elif re.match(r"\+[-=+]{3,}\+\s*$|={2,}( +={2,})+\s*$", text.strip()):
                 at = yield from self.table(lines, at)
-            elif text.startswith(">>> "):
+            elif text.lstrip().startswith(">>> "):
                 end = next((n for n in range(at, len(lines)) if not lines[n][1].strip()), len(lines))
                 yield from _fenced(lines[at:end], "python")
                 at = end
@@ -181,10 +186,10 @@ class _Reader:
         found, end = _DIRECTIVE.fullmatch(text), _block(lines, at + 1, _indent(lines[at][1]) + 1)
         if found and not text.startswith(".. |"):
             yield from self.directive(
-                found[1].lower(), found[2] or "", lines[at + 1 : end], (lines[at][0],) * 2
+                found[1].lower(), found[2] or "", lines[at + 1 : end], _at(lines[at][0])
             )
         elif note := re.match(r"\.\. (\[[^\]]+\] .*)", text):
-            yield Row(inline(note[1]), (lines[at][0],) * 2)
+            yield Row(inline(note[1]), _at(lines[at][0]))
             yield from (Row(inline(text.strip()), (number, number)) for number, text in lines[at + 1 : end])
         return end
 

@@ -73,8 +73,10 @@ def _helped(way: str, theirs: list[Episode], of: int) -> str:
         seconds for one in theirs if one.success
         and (seconds := seconds_between(one.failure.time, one.success.time)) is not None
     )  # fmt: skip
-    last = f", and it took {in_words(took[0])}" if took else ""
-    last += f" to {in_words(took[-1])}" if took and took[0] != took[-1] else ""
+    first, slowest = (in_words(seconds) for seconds in (took[0], took[-1])) if took else ("", "")
+    if first.partition(" ")[2] == slowest.partition(" ")[2] and first != slowest:
+        first = first.partition(" ")[0]
+    last = f", and it took {first}" + (f" to {slowest}" if first != slowest else "") if took else ""
     each = "each time" if len(theirs) == of else f"{len(theirs)} of {of} times"
     return f"{way}\n\nThis helped {each}{last}: {', '.join(map(_place, theirs))}."
 
