@@ -159,6 +159,16 @@ def covered(r: random.Random, k: str) -> Thread:
     return Thread("covered", blocks, [(0, "recovered" if mends else "flaky")], None if mends else (0, 2))
 
 
+def silenced(r: random.Random, k: str) -> Thread:
+    "What complains is switched off: that is no fix."
+    old, new = r.choice([
+        ("def test_sold", "@pytest.mark.skip\ndef test_sold"), ("assert sold", "assert True  # sold"), ("    sell()", "    try:\n        sell()\n    except Exception: pass"),
+    ])  # fmt: skip
+    test = f"pytest -q tests/test_{k}.py"
+    return Thread("silenced", [[run(test, False, _tests(k))], [edit(f"tests/test_{k}.py", old, new)], [run(test, True, "3 passed, 1 skipped")]],
+                  [(0, "flaky")], (0, 2))  # fmt: skip
+
+
 def run_by(r: random.Random, k: str) -> Thread:
     "What the command is run by makes the difference."
     by = r.choice(["sudo", "timeout 600", "uv run"])
@@ -243,7 +253,7 @@ def delegated(r: random.Random, k: str) -> Thread:
 
 
 KINDS: list[Callable[[random.Random, str], Thread]] = [
-    edited, edited, slow, commanded, other_call, retried, flaky, elsewhere, elsewhere, in_folder, covered, run_by, regression, never, edit_again, delegated]  # fmt: skip
+    edited, edited, slow, commanded, other_call, retried, flaky, elsewhere, elsewhere, in_folder, covered, run_by, silenced, regression, never, edit_again, delegated]  # fmt: skip
 
 
 def woven(r: random.Random, threads: list[Thread]) -> Iterator[Step]:
@@ -272,11 +282,11 @@ class Made:
     names: list[str]  # of its targets
 
 
-def session(seed: int, count: int = 8) -> Made:
+def session(seed: int, count: int = 8, without: tuple[str, ...] = ()) -> Made:
     "A session of several threads at once."
     r = random.Random(seed)
     names = [f"{word}_{seed}" for word in r.sample(WORDS, count)]  # of this session alone
-    threads = [r.choice(KINDS)(r, name) for name in names]
+    threads = [r.choice([one for one in KINDS if one.__name__ not in without])(r, name) for name in names]
     steps = list(woven(r, threads))
     for number, step in enumerate(steps):
         step.id = f"toolu_{seed}_{number}"
@@ -342,3 +352,16 @@ def write_session(folder: Path, made: Made, name: str, seed: int) -> None:
         (project / name / "subagents" / f"agent-{agent}.jsonl").write_text(
             "".join(json.dumps(one) + "\n" for one in rows)
         )
+
+
+def write_events(folder: Path, made: Made, name: str) -> None:
+    "The same steps as an event log; what was never answered has no line."
+    rows = [
+        {"id": step.id, "timestamp": f"2026-03-02T{9 + n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z", "operation": step.tool,
+         "provenance": {"session": name, "project": "shop"},
+         "metadata": {"tool": step.tool, "input": step.arguments, "files": [step.arguments.get("file_path", "")], "success": step.ok,
+                      ("error" if step.ok is False else "output"): step.output}}
+        for n, step in enumerate(made.steps) if step.answered
+    ]  # fmt: skip
+    with open(folder / "2026-03-02.jsonl", "a") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))

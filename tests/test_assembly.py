@@ -12,6 +12,8 @@ from made_up_hack import make_hack
 
 from sftbench.clean.dedup import dedup
 from sftbench.clean.validate import validate
+from sftbench.collect.assembly_answers import build_hack
+from sftbench.collect.assembly_facts import facts_of
 from sftbench.collect.assembly_lines import length
 from sftbench.collect.assembly_math import evaluate
 from sftbench.collect.assembly_places import MAPPERS, mirrors, place_of, rom_offset
@@ -232,6 +234,14 @@ PROGRAMS = {
         ["org $008000", "if Nobody", "NOP", "endif", "A:", "org $018000", "while !i < 3", "db 1", "endwhile", "B:", "org $028000",
          "arch spc700", "mov a,#1", "arch 65816", "C:", "org Nobody", "D:", "org $02FFFF", "LDA $12", "E:"],
         {"A": None, "B": None, "C": None, "D": None, "E": None}),
+    "loops": (
+        ["org $008000", "!i = 7", "for i = 1..4", "db !i", "endfor", "A: db !i", "for j = 0..2 : dw 1 : endfor", "B:", "!n = 0", "while !n < 3",
+         "NOP #2", "!n #= !n+1", "endwhile", "C:", "if 0", "for k = 0..9", "NOP", "endfor", "if Nobody", "NOP", "else", "NOP", "endif", "endif",
+         "D:", "macro all(...)", "!a #= 0", "while !a < sizeof(...)", "db <...[!a]>", "!a #= !a+1", "endwhile", "endmacro", "%all($1234, 1, 2)",
+         "E:", "while 1", "NOP", "endwhile", "F:"],
+        {"A": 0x8003, "B": 0x8008, "C": 0x800E, "D": 0x800E, "E": 0x8011, "F": 0x9011}),
+    "empty statements and defines": (
+        ["org $008000", ": db 1 : : db 2 :", '!none = ""', '!two = "db 3 : db 4 : "', "!none : !two :", "A:"], {"A": 0x8004}),
     "remarks": (
         ["org $008000 ; start", ";[[ two", "NOP", "]]", "A: NOP ; : NOP", "B:"], {"A": 0x8000, "B": 0x8001}),
 }  # fmt: skip
@@ -247,11 +257,12 @@ def test_structs_lie_one_behind_the_other_and_are_counted_as_arrays():
     found = values("struct List $7E0100", ".type: skip 1", ".x: skip 2", ".y skip 2", ".w: skip 1", ".h:", "skip 1", "endstruct",
                    "struct More extends List", ".palette: skip 1", ".tile: skip 2", ".flip: skip 1", "endstruct",
                    "struct Wide $7E2000", ".a: skip 17", "endstruct align 16", "A = List[2].x", "B = List.More[2].flip",
-                   "C = Wide[3].a", "D = sizeof(List)", "E = objectsize(Wide)")  # fmt: skip
+                   "C = Wide[3].a", "D = sizeof(List)", "E = objectsize(Wide)",
+                   "struct Also extends List", ".one: skip 1", "endstruct", "F = objectsize(List)", "G = List.Also.one")  # fmt: skip
     assert found == {
         "List.type": 0x7E0100, "List.x": 0x7E0101, "List.y": 0x7E0103, "List.w": 0x7E0105, "List.h": 0x7E0106,
         "List.More.palette": 0x7E0107, "List.More.tile": 0x7E0108, "List.More.flip": 0x7E010A,
-        "Wide.a": 0x7E2000, "A": 0x7E0100 + 2 * 11 + 1, "B": 0x7E0107 + 2 * 4 + 3, "C": 0x7E2000 + 3 * 32, "D": 11, "E": 32,
+        "Wide.a": 0x7E2000, "A": 0x7E0100 + 2 * 11 + 1, "B": 0x7E0107 + 2 * 4 + 3, "C": 0x7E2000 + 3 * 32, "D": 7, "E": 32,
     }  # fmt: skip
 
 
@@ -326,3 +337,61 @@ def test_every_place_that_a_large_project_tells_is_there(large):
             row = next(row for row in lines[sample.origin.path] if row.startswith(f"{found[1]} = "))
             base = 0x7E0730 if found[3] == "work" else 0x700500
             assert int(found[2], 16) == base + int(re.search(r"\+\$([0-9A-F]+)", row)[1], 16)
+
+
+# --- what is told of code ---
+
+
+def facts(*lines: str) -> str:
+    text = {"main.asm": ["!Door = $7E0D00 ; open or closed", "org $328000", *lines]}
+    hack = build_hack(text, walk_through(text))
+    return " ".join(facts_of(hack.blocks["A"], hack))
+
+
+TOLD = {
+    "When `!Door` equals `$03`, it goes to `.x`.": ["A: LDA !Door", "CMP #$03", "BEQ .x", "NOP", ".x RTS"],
+    "When `!Door` is at least `$03`, it goes to the next `+`.": ["A: LDA !Door : CMP #$03 : BCS +", "+ RTS"],
+    "When `!Door` has a bit of `$80` set": ["A: LDA !Door", "AND #$80", "BNE .x", ".x RTS"],
+    "When `!Door` has its highest bit clear": ["A:", "LDA !Door", "BPL .x", ".x RTS"],
+    "It saves and restores X and Y.": ["A: PHX : PHY", "LDX #$00", "PLY : PLX", "RTL"],
+    "It writes $2100 (INIDISP).": ["A: STZ $2100", "RTS"],
+    "It reads the table `Table`.": ["A: LDA Table,x", "RTS", "Table: db 1"],
+    "From line 4 on, A is 16 bits wide.": ["A:", "REP #$20", "RTS"],
+    "It jumps to `B`.": ["A: JMP B", "B: RTS"],
+    "It calls `B` and $0DF65D.": ["A: JSL B", "JSL $0df65d", "RTL", "B: RTL"],
+    "It is assembled only when `!Debug == 1` holds.": ["if !Debug == 1", "A: NOP : RTS", "endif"],
+    "It is assembled only when `not (!Debug)` holds.": ["if !Debug", "else", "A: NOP : RTS", "endif"],
+    "It ends with `RTI`": ["A: RTI"],
+}
+
+
+@pytest.mark.parametrize("sentence", TOLD)
+def test_a_fact_is_read_off_the_instructions(sentence):
+    assert sentence in facts(*TOLD[sentence])
+
+
+NOT_TOLD = {
+    "saves": [["A: LDX #$00", "PHX", "PLX", "RTL"], ["A: PHX", "BEQ .x", "RTL", ".x PLX", "RTL"], ["A: PHA", "PLX", "RTL"]],
+    "When": [["A: LDA !Door", "CLC : ADC #$03", "BEQ .x", ".x RTS"], ["A: LDA !Door", "", "", "BEQ .x", ".x RTS"],
+             ["A: LDX !Door", "CMP #$03", "BEQ .x", ".x RTS"], ["A: LDA !Door", "BEQ $05", "RTS"]],
+    "It ends": [["A: BEQ .x", "RTS", ".x RTL"]],
+    "bits wide": [["A: REP #$01", "RTS"], ["A: SEP #!Door", "RTS"]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", NOT_TOLD)
+def test_what_cannot_be_read_off_is_not_told(word):
+    for lines in NOT_TOLD[word]:
+        assert word not in facts(*lines), lines
+
+
+def test_a_comment_belongs_to_what_it_stands_above_and_listings_are_no_comments(tmp_path: Path):
+    code = ["org $008000", "  NOP", "  ; this was a call of the old game", "", "A:", "  RTS", "", "; Opens the door of the crypt at night.",
+            ";$0E/D601 8F 00 C3 7E STA $7EC300", "", "B:", "  LDA $10", "  CMP #$07 ; are we inside of a house", "  RTS"]  # fmt: skip
+    (tmp_path / "a.asm").write_text("\n".join(code))
+    with collecting_unreadable():
+        told = {one.meta["name"]: one.messages for one in assembly_project(path=[str(tmp_path)])}
+    assert "B explain" in told and "A explain" not in told
+    ask, answer = (message.content for message in told["B explain"])
+    assert answer.startswith("Opens the door of the crypt at night.\n\n") and "7EC300" not in answer
+    assert "are we inside" in answer and "are we inside" not in ask

@@ -1,14 +1,18 @@
 """Code and commits on hand-made files and repositories: every line number here was counted by hand."""
 
+import ast
 import codecs
 import os
 import random
 import subprocess
+import sysconfig
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from sftbench.clean.dedup import dedup
 from sftbench.collect.claims import claims
 from sftbench.collect.codebase import codebase
 from sftbench.collect.definitions import definitions
@@ -20,7 +24,7 @@ from sftbench.collect.syntax_symbols import parse_file
 from sftbench.collect.verify_docs import verify_docs
 from sftbench.core.jsonl import Unreadable, collecting_unreadable
 from sftbench.core.sample import Message, Sample, trained_text
-from sftbench.core.system import Problem
+from sftbench.core.system import Problem, locate
 
 ME = {"NAME": "Ada", "EMAIL": "ada@example.org", "DATE": "2024-05-01T10:00:00+02:00"}
 AUTHOR = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in ME.items()}
@@ -1224,3 +1228,61 @@ def test_samples_of_an_unknown_root_are_counted_and_a_missing_folder_is_refused(
     assert report.samples == 0 and sum(report.unchecked.values()) == len(samples)
     with pytest.raises(Problem, match="no folder"):
         verify_docs(samples, tmp_path / "nowhere")
+
+
+# --- real code -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["asyncio", "package:core"])
+def real(request) -> tuple[Path, list[Sample]]:
+    standard = Path(sysconfig.get_paths()["stdlib"])
+    folder = standard / request.param if (standard / request.param).is_dir() else locate(request.param)
+    samples, reports = read(codebase, path=[str(folder)])
+    assert not reports
+    return folder, samples
+
+
+def test_real_code_gives_answers_of_which_none_is_stale(real):
+    folder, samples = real
+    report = verify_docs(samples, folder)
+    assert report.stale == [] and report.samples == len(samples) > 50
+
+
+def test_a_documented_public_function_is_asked_about_in_five_ways(real):
+    folder, samples = real
+    kinds = defaultdict(set)
+    for sample in samples:
+        kinds[sample.origin.path, sample.origin.lines].add(sample.meta["task"])
+    counts = []
+    for path in sorted(folder.glob("[a-z]*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.col_offset == 0:
+                first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
+                if ast.get_docstring(node) and len(list(ast.walk(node))) > 40:
+                    counts.append(len(kinds[path.name, (first, node.end_lineno)]))
+    assert len(counts) >= 5 and sum(counts) / len(counts) >= 5
+
+
+def test_fewer_than_one_answer_in_a_hundred_repeats_another(real):
+    only = [
+        msgspec.structs.replace(
+            sample, messages=[Message("user", ""), Message("assistant", trained_text(sample))]
+        )
+        for sample in real[1]
+    ]
+    dropped = Counter(sample.meta["task"] for sample in dedup(only) if sample.drop)
+    assert dropped.total() < len(only) / 100, dropped
+
+
+def test_code_that_holds_a_fence_is_checked_to_its_end(repo):
+    fenced = BEADS.replace(
+        '    "How many beads fit on some wires."\n',
+        '    """How many beads fit on some wires.\n\n    ```python\n    room(3)\n    ```\n    """\n',
+    )
+    commit(repo, "Start the abacus", {"beads.py": fenced})
+    sample = next(s for s in answers(repo) if s.meta["task"] == "write" and s.meta["symbol"] == "beads.room")
+    assert verify_docs([sample], repo).stale == []
+    wrong = sample.messages[1].content.replace("wires * (base - 1)", "wires * base")
+    assert wrong != sample.messages[1].content
+    told = msgspec.structs.replace(sample, messages=[sample.messages[0], Message("assistant", wrong)])
+    assert [stale.why for stale in verify_docs([told], repo).stale] == ["other code stands there"]

@@ -248,7 +248,11 @@ def test_a_syntax_error_is_reported_with_its_line_and_the_rest_is_read(repo):
     )
     samples, reports = read(codebase, path=[str(repo)])
     assert {sample.origin.path for sample in samples} == {"beads.py"}
-    assert {(Path(r.path).name, r.line) for r in reports} == {("bad.py", 2), ("old.py", 1)}
+    assert {(Path(r.path).name, r.line) for r in reports} == {
+        ("bad.py", 2),
+        ("old.py", 1),
+        ("nul.py", None),
+    }
     assert any("Python 2" in report.remedy for report in reports)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sftbench.collect.capture import capture
+from sftbench.collect.check_source import check_source
 from sftbench.collect.distillation import distillation
 from sftbench.collect.documents import documents
 from sftbench.collect.jsonl import jsonl
@@ -358,7 +359,9 @@ def test_an_empty_folder_and_a_missing_one_are_a_sentence_each(source, tmp_path)
     assert samples == [] and [Path(report.path).name for report in reports] == ["empty", "missing"]
 
 
-@pytest.mark.parametrize("version", ["locked", "no table", "new columns", "no database", "cut off"])
+@pytest.mark.parametrize(
+    "version", ["locked", "no table", "new columns", "no database", "cut off", "newer format"]
+)
 def test_a_store_that_cannot_be_read_is_a_sentence_and_the_next_one_is_read(version, tmp_path):
     columns = "id INTEGER PRIMARY KEY, prompt TEXT, reasoning TEXT, response TEXT"
     with sqlite3.connect(tmp_path / "good.db") as good:
@@ -382,6 +385,11 @@ def test_a_store_that_cannot_be_read_is_a_sentence_and_the_next_one_is_read(vers
         connection.close()
     if version == "no database":
         bad.write_bytes(b"This is a text that somebody called .db, nothing more." * 100)
+    if (
+        version == "newer format"
+    ):  # versions of the file format for writing and reading stand at bytes 18 and 19
+        raw = bad.read_bytes()
+        bad.write_bytes(raw[:18] + b"\x07\x07" + raw[20:])
     if version == "cut off":
         bad.write_bytes(bad.read_bytes()[:4000])
     samples, reports = read(distillation, path=[str(tmp_path)])
@@ -455,3 +463,17 @@ def test_each_dialect_is_told_line_by_line_and_in_one_line_a_file(tmp_path, caps
     told = capsys.readouterr().err.strip().split("\n")
     counts = Counter(shape for shape, _ in DIALECTS)
     assert len(told) == 1 and all(f"{count} {shape}" in told[0] for shape, count in counts.items())
+
+
+def test_damaged_notes_are_a_sentence_each_and_the_others_are_read(tmp_path):
+    notes = {"cut.json": b'{"a": ', "deep.json": b"[" * 100_000, "front.md": b"---\ntitle: Tea: green\n---\nIt is in the upper cupboard.\n",
+             "binary.txt": b"\0\1" * 100, "good.txt": b"Where is the key?\n\nBehind the door, on the left.\n"}  # fmt: skip
+    for name, content in notes.items():
+        (tmp_path / name).write_bytes(content)
+    samples, reports = read(memory, path=[str(tmp_path)])
+    assert {s.origin.path for s in samples} == {"front.md", "good.txt"}
+    assert {"cut.json", "deep.json", "front.md"} <= {Path(report.path).name for report in reports}
+
+
+def test_documents_pass_the_conformance_test(tree):
+    assert check_source(documents, {"path": [str(tree)]}) == []

@@ -23,7 +23,7 @@ from sftbench.collect.capture import capture
 from sftbench.collect.check_source import check_source
 from sftbench.collect.distillation import distillation
 from sftbench.collect.documents import documents
-from sftbench.collect.graph_records import read_graph
+from sftbench.collect.graph_records import known_names, read_graph
 from sftbench.collect.jsonl import jsonl
 from sftbench.collect.knowledge_graph import knowledge_graph
 from sftbench.collect.memory import memory
@@ -88,7 +88,7 @@ def test_every_name_of_the_hack_has_the_address_that_was_worked_out_by_hand(hack
 PLACES = {
     "EveryFrame": ("$328000", "$190000"), "AllOn": ("$328017", "$190017"), "LampBits": ("$328029", "$190029"),
     "Lamp_Update": ("$338000", "$198000"), "Lamp_Next": ("$338018", "$198018"), "Lamp_Save": ("$338036", "$198036"),
-    "Tide_Rise": ("$33A000", "$19A000"), "org $34A000": ("$34A000", "$1A2000"), "Bell_Ring": ("$34A000", "$1A2000"),
+    "Tide_Rise": ("$33A000", "$19A000"), "Bell_Ring": ("$34A000", "$1A2000"),
     "Bell_Notes": ("$34A021", "$1A2021"), "org $028034": ("$028034", "$010034"), "org $82F9A0": ("$82F9A0", "$0179A0"),
     "org $328000": ("$328000", "$190000"), "org $00FFD6": ("$00FFD6", "$007FD6"),
 }  # fmt: skip
@@ -592,6 +592,60 @@ def test_routes_are_balanced_repeatable_and_held_out_phrasings_are_nowhere_else(
     }
     assert all("dispatcher" in text for text in openings[True])
     assert not any("dispatcher" in text for text in openings[False])
+
+
+TABLES = {
+    "no list": "handlers: {a: '', b: ''}\ntasks:\n- {handler: a, phrasings: one text}\n",
+    "no fill": "handlers: {a: '', b: ''}\ntasks:\n- {handler: a, phrasings: [x], fill: [1]}\n",
+    "no tasks": "handlers: {a: '', b: ''}\n",
+    "no yaml": "handlers: [",
+    "a number": "7",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_is_none_is_said_to_be_none(name, tmp_path):
+    (tmp_path / "t.yaml").write_text(TABLES[name])
+    samples, reports = read(routing, table=str(tmp_path / "t.yaml"))
+    assert samples == [] and len(reports) == 1 and reports[0].reason.startswith("It is no table of handlers")
+
+
+def test_reasons_take_turns_and_say_what_the_task_says(tmp_path):
+    task = {
+        "handler": "a",
+        "phrasings": ["do {x}", "make {x}"],
+        "because": ["{x} is code.", "It is {x}."],
+        "fill": {"x": ["p", "q"]},
+    }
+    other = {
+        "handler": "b",
+        "phrasings": ["see {x}", "show {x}"],
+        "because": "{x} is text",
+        "fill": {"x": ["r", "s"]},
+    }
+    (tmp_path / "t.yaml").write_text(json.dumps({"handlers": {"a": "A", "b": "B"}, "tasks": [task, other]}))
+    samples, _ = read(routing, table=str(tmp_path / "t.yaml"), held_out=0)
+    told = {ask(one).rpartition("Task: ")[2]: answer(one) for one in samples}
+    assert (
+        told["Do p"] == "a. P is code." and told["Do q"] == "a. It is q." and told["Make p"] == "a. It is p."
+    )
+    assert told["See r"] == "b. R is text."
+
+
+def test_a_table_of_addresses_says_where_a_name_of_the_code_lies(tmp_path):
+    (tmp_path / "ram.asm").write_text("!LinkX = $7E0022 ; where he stands\n LDA !LinkX\n")
+    rows = "| Address | Label | Notes |\n|---|---|---|\n| $0022 | `LinkX` | from the left border |\n| $7E0020 | LinkY | from the top border |\n"
+    (tmp_path / "map.md").write_text(f"# Memory\n\n{rows}")
+    read(knowledge_graph, path=[str(tmp_path)], graph_file=tmp_path / "graph.json")
+    graph = read_graph(tmp_path / "graph.json")
+    lies = {(r.subject, r.object, r.path) for r in graph.relations if r.name == "lies at"}
+    assert lies == {
+        ("!LinkX", "$7E0022", "ram.asm"),
+        ("!LinkX", "$7E0022", "map.md"),
+        ("LinkY", "$7E0020", "map.md"),
+    }
+    assert {"LinkX", "LinkY", "7e0022", "7e0020"} <= known_names(graph)
 
 
 def test_a_failed_hand_over_is_no_decision():

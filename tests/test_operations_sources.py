@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -419,6 +421,51 @@ def test_what_the_history_was_busy_with_is_told_with_its_commits(tmp_path):
         and "part 0" in busy.messages[0].content
     )
     assert not read(todo, path=[str(tmp_path)], recent=0)[0]
+
+
+def test_only_files_below_the_folder_count_as_busy_and_bulk_commits_for_nothing(tmp_path):
+    def commit(message: str) -> None:
+        who = {f"GIT_{a}_{b}": "a@b.example" for a in ("AUTHOR", "COMMITTER") for b in ("NAME", "EMAIL")}
+        for arguments in (["init", "-qb", "main"], ["add", "-A"], ["commit", "-qm", message]):
+            environment = os.environ | who | {"GIT_CONFIG_GLOBAL": os.devnull}
+            subprocess.run(["git", "-C", tmp_path, *arguments], check=True, env=environment)
+
+    for name in ("app", "docs"):
+        (tmp_path / name).mkdir()
+    for number in range(3):
+        for name in ("app/clock.py", "docs/clock.md"):
+            (tmp_path / name).write_text(f"{number}\n")
+        commit(f"Mend the clock, part {number}")
+    for number in range(3):
+        for place in range(30):
+            (tmp_path / "app" / f"made{place}.py").write_text(f"{number}\n")
+        commit(f"Write all of it again, part {number}")
+    (busy,), _ = read(todo, path=[str(tmp_path / "app")])
+    assert busy.origin.path == "clock.py" and "3 of the last 6 commits" in busy.messages[0].content
+
+
+def damaged(raw: bytes, seed: int) -> bytes:
+    "A file as disks, editors and interrupted copies leave it."
+    r = random.Random(seed)
+    lines = raw.split(b"\n")
+    place = r.randrange(len(lines))
+    return [
+        raw[: r.randrange(len(raw))], bytes(b ^ 0xFF if r.random() < 0.01 else b for b in raw), raw.decode().encode("utf-16"),
+        b"\n".join([*lines[:place], b"\0\xff\x80{", *lines[place:]]), re.sub(rb"true|false|\"[^\"]{1,9}\"", b"null", raw),
+        re.sub(rb"\d+", b"1e999", raw), b"\xef\xbb\xbf" + raw.replace(b"\n", b"\r\n"), b"[" * 20000 + raw, re.sub(rb": \"", b': ["', raw),
+    ][seed % 9]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(18))
+def test_damaged_files_never_end_in_a_traceback(tmp_path, seed):
+    for path in sorted(locate("bundled:operations").rglob("*")):
+        if path.is_file():
+            there = tmp_path / path.relative_to(locate("bundled:operations"))
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_bytes(damaged(path.read_bytes(), seed))
+    for source in (failures, workflows, history, episodes, discoveries, activity, todo):
+        read(source, path=[str(tmp_path)])
+    read(shell_history, path=[str(tmp_path / "shell")])
 
 
 def test_discoveries_cite_only_evidence_that_stands_where_they_say(tmp_path):

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from made_operations import Made, session, write_session
+from made_operations import Made, session, write_events, write_session
 
 from sftbench.collect.error_classes import log_templates
 from sftbench.collect.event_logs import streams_below
@@ -67,6 +67,16 @@ def test_samples_are_made_of_what_was_mended_and_of_limits_that_passed_and_of_no
     assert {one.origin.uuid for one in told} == {
         name for name, (ending, *_) in truth.items() if ending in ("recovered", "retried")
     }
+
+
+def test_event_logs_are_judged_like_sessions(tmp_path):
+    truth = {}
+    for seed in range(600, 620):
+        made = session(seed, 4 + seed % 9, without=("in_folder", "delegated"))
+        write_events(tmp_path, made, f"s{seed}")
+        truth |= {name: ending for name, (ending, *_) in made.truth.items()}
+    found = {one.failure.id: one.ending for one in all_episodes(streams_below(str(tmp_path)), window=200)}
+    assert found == truth and len(truth) > 100
 
 
 def test_a_test_that_is_flaky_in_one_session_proves_nothing_in_another(tmp_path):

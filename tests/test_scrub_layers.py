@@ -221,6 +221,28 @@ def test_a_found_value_is_replaced_in_other_groups_in_every_form(form):
     assert not any(value[i : i + 6] in left for i in range(len(value) - 5))
 
 
+def test_what_a_call_prints_whose_purpose_is_to_print_a_secret_is_replaced_everywhere():
+    value = fake("{w16}7")
+    call = ToolCall("c1", "Bash", {"command": "kubectl get secret db -o jsonpath='{.data.pw}' | base64 -d"})
+    messages = [
+        Message("user", "What is it?"),
+        Message("assistant", "", tool_calls=[call]),
+        Message("tool", f"{value}\n", tool_call_id="c1"),
+        Message("assistant", f"It says {value}, so I put {value} there."),
+    ]
+    plain = [
+        Message("user", "Which one?"),
+        *messages[1:2],
+        Message("tool", "not_found2 here\n", tool_call_id="c1"),
+    ]
+    one, two = scrub([Sample(key="a", messages=messages), Sample(key="b", messages=plain)])
+    assert [m.content for m in one.messages[2:]] == [
+        "<SECRET_1>\n",
+        "It says <SECRET_1>, so I put <SECRET_1> there.",
+    ]
+    assert [m.content for m in two.messages] == [m.content for m in plain]
+
+
 def test_adding_samples_changes_no_old_placeholder_of_any_kind():
     old = [
         made("a", f"{USER}@quayside:~$ ssh 10.1.2.3", f"Author: {PERSON} <{MAIL}>"),

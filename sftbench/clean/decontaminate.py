@@ -106,7 +106,7 @@ def make_sought(
     "Prepare evaluation items."
     units = make_units(items)
     grams = {n: make_grams(units, n) for n in SIZES}
-    least = dict(zip(SIZES, (share_8, share_13), strict=True))
+    least: dict[int, float] = dict(zip(SIZES, (share_8, share_13), strict=True))
     return Sought(items, units, grams, make_shorts(items), least, Counter())
 
 

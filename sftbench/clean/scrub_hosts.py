@@ -9,9 +9,8 @@ __all__ = ['NOBODYS_HOST', 'PROMPT', 'AFTER_SSH', 'is_nobodys', 'find_hosts']
 import re
 from collections.abc import Iterator
 
-from .keywords import Keywords
-
 from .findings import Finding
+from .keywords import Keywords
 from .shapes import shape_of, spots
 
 # %% ../../nbs/20_clean/scrub_hosts.ipynb #c0d2d692
@@ -84,7 +83,7 @@ _BARE = re.compile(r"(?=.*[\d.])[a-zA-Z][\w.-]*")
 _COMMANDS = frozenset(("ssh", "scp", "rsync", "sftp", "mosh"))
 
 
-def _in_commands(text: str, seen: set[str]) -> Iterator[tuple[int, int]]:
+def _in_commands(text: str, seen: frozenset[str]) -> Iterator[tuple[int, int]]:
     "Targets of commands, and what stands under a key for the host name."
     if "ssh" in seen or "mosh" in seen:
         for match in _SSH.finditer(text):
@@ -114,7 +113,7 @@ _CODE_LABELS = frozenset(
 )
 
 
-def _internal(text: str, low: bytes, seen: set[str]) -> Iterator[tuple[int, int]]:
+def _internal(text: str, low: bytes, seen: frozenset[str]) -> Iterator[tuple[int, int]]:
     "Names below domains that exist inside one network only."
     for suffix in seen.intersection(_SUFFIXES):
         for at in spots(suffix.encode(), low):
@@ -146,7 +145,7 @@ _SYSTEMS = ("linux ", "darwin ", "freebsd ")
 _WORDS = Keywords((*_COMMANDS, *_HOST_KEYS, *_SUFFIXES, *_LAPTOPS, *_SYSTEMS))
 
 
-def _in_logs(text: str, digits: bytes, seen: set[str]) -> Iterator[re.Match[str]]:
+def _in_logs(text: str, digits: bytes, seen: frozenset[str]) -> Iterator[re.Match[str]]:
     "Hosts in log lines and in the output of `uname -a`, and names that systems give themselves."
     if b" 00:00:00 " in digits:
         yield from _SYSLOG.finditer(text)

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from .keywords import Keywords
-
 from .findings import Finding, is_placeholder
+from .keywords import Keywords
 from ..core.system import lazy
 
 # %% ../../nbs/20_clean/scrub_model.ipynb #6e849151

@@ -9,9 +9,8 @@ __all__ = ['NOBODYS_HOME', 'is_person', 'find_people', 'Names']
 import re
 from collections.abc import Iterable, Iterator
 
-from .keywords import Keywords
-
 from .findings import Finding
+from .keywords import Keywords
 from .scrub_hosts import AFTER_SSH, PROMPT
 from .shapes import shape_of, spots
 
@@ -61,7 +60,7 @@ def _in_homes(text: str, low: bytes) -> Iterator[re.Match[str] | None]:
                 yield _DASHED.match(text, at + len(word))
 
 
-def _users(text: str, low: bytes, seen: set[str]) -> Iterator[re.Match[str] | None]:
+def _users(text: str, low: bytes, seen: frozenset[str]) -> Iterator[re.Match[str] | None]:
     "User names where they stand."
     if "home" in seen or "users" in seen:
         yield from _in_homes(text, low)
@@ -110,7 +109,7 @@ def _in_headers(text: str, low: bytes, heads: Iterable[str]) -> Iterator[re.Matc
     yield from (_PERSON.match(text, start) for start in sorted(starts))
 
 
-def _people(text: str, low: bytes, seen: set[str]) -> Iterator[re.Match[str] | None]:
+def _people(text: str, low: bytes, seen: frozenset[str]) -> Iterator[re.Match[str] | None]:
     "Names of people where git and its relatives print them."
     yield from _in_headers(text, low, seen.intersection(_HEADS))
     for at in spots(b" <", low) if "@" in text else ():

@@ -101,7 +101,7 @@ def _told(text: str, noun: re.Match[str]) -> Iterator[Finding]:
 _Q = r"[`\"'*(]{0,2}"
 _PAIR = re.compile(
     rf"(?i)(?:log ?in|sign ?in|ssh|credentials?|creds|zugangsdaten|identifiants|credenciales|account|user(?:name)?|admin)\b(?:[^\n/:]|:(?=\s)){{0,24}}?[\s(`\"'*]"
-    rf"(?P<user>[\w.@-]{{2,40}}){_Q}(?:\s?/\s?|:\s?|\sand\s(?:password\s)?){_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
+    rf"(?P<user>[\w.@-]{{2,40}}){_Q}(?:\s?/\s?|:\s?|\sand\s(?:password\s)?|,?\s(?:and\s)?(?:pass|pwd?|password)\s){_Q}(?P<value>[^\s`\"'<>]{{6,80}})"
 )
 _WITH = re.compile(
     rf"(?i)(?:log ?in|sign ?in|ssh|connect|authenticate|get in)\b(?:[^\n.]|\.(?=\w)){{0,60}}?\b(?:with|using)\s(?:the\s|password\s|pw\s){{0,2}}"
@@ -138,6 +138,19 @@ _CHANGED = re.compile(
 _CHANGES = Keywords(["chang", "rotat", "reset", "switch", "updat"])
 
 
+_ANSWER = re.compile(
+    r"[^\n?]{0,60}\?[\"'*]{0,2}[ \t]*\n(?:> )?(?:[\[(]?\d[\d:., -]{2,24}[\])]?\s)?(?:[*@<\[]{0,2}[\w. -]{1,30}[*>\]]{0,2}:\s?[*]{0,2})?"
+    r"(?:(?:it'?s|its|sure|yes|yep|try)[,:]?\s){0,2}[`\"']?(?P<value>[^\s`\"'<>]{6,80}?)[.,`\"']{0,2}[ \t]*(?:\n|\Z)"
+)
+
+
+def _answered(text: str, noun: re.Match[str]) -> Iterator[Finding]:
+    "A password that the next line gives to a question about it."
+    match = _ANSWER.match(text, noun.end()) if noun["strong"] else None
+    if match and looks_random(match["value"], named=False):
+        yield Finding(*match.span("value"), "PASSWORD", "prose")
+
+
 def _changed(text: str, lowered: str) -> Iterator[Finding]:
     "Old and new passwords: I changed it from … to …"
     for at in spots(_CHANGES.found(lowered), lowered) if " from " in lowered and "pass" in lowered else ():
@@ -167,7 +180,7 @@ def find_prose(
     for at in spots(_NOUNS.found(lowered), lowered):
         if not at or not text[at - 1].isalnum() or text[at] > "\u04ff":
             noun = _NOUN.match(text, at)
-            yield from _told(text, noun) if noun else ()
+            yield from (*_told(text, noun), *_answered(text, noun)) if noun else ()
     yield from _paired(text, lowered)
     yield from _changed(text, lowered)
     yield from find_codes(text, lowered)

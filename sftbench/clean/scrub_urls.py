@@ -91,14 +91,14 @@ def find_query(
 _HEADER = re.compile(
     r"(?i)\b(?P<name>(?:proxy-)?authorization|x-api-key|x-auth-token|x-access-token|x-vault-token|x-amz-security-token"
     r"|private-token|x-gitlab-token|x-csrf-token|x-xsrf-token|api-key|apikey|x-[\w-]{1,24}-(?:token|key|secret|signature(?:-256)?)"
-    r"|ocp-apim-subscription-key|circle-token|dd-api-key)\\?[\"']?(?:\s{0,3}(?::|=>|=|,)\s{0,3}|\s+(?=[\"']))(?:[fbr](?=[\"']))?\\?[\"']?(?:sha\d+=)?"
+    r"|ocp-apim-subscription-key|circle-token|dd-api-key)\\?[\"']?(?:\s{0,3}(?::|=>|=|,)\s{0,3}|\s+(?=[\"'])|[ \t](?=[\w.-]{20,200};))(?:[fbr](?=[\"']))?\\?[\"']?(?:sha\d+=)?"
     r"(?:(?P<scheme>bearer|basic|token|apikey|api-key|digest|negotiate|ghapi|splunk|key|aws4-hmac-sha256)\s+)?"
     r"(?P<value>[^\s\"'`\\<>{}(),;&@]{8,})"
 )
 _HEADER_WORDS = ("authorization", "-key", "-token", "apikey", "-secret", "-signature")
 _BEARER = re.compile(r"(?i)\bbearer,?\s+(?P<value>[\w.~+/-]{16,}=*)")
 _COOKIE = re.compile(
-    r"(?i)\b(?:set-)?cookie\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?(?P<value>[\w.!%~*-]+=[^\n\"'\\]{8,})"
+    r"(?i)\b(?:set-)?cookie\\?[\"']?\s{0,3}[:=,]\s{0,3}(?:\\?[\"']value\\?[\"']\s?:\s?)?\\?[\"']?(?P<value>[\w.!%~*-]+=[^\n\"'\\]{8,})"
 )
 _SIGNED = re.compile(  # parts of AWS4-HMAC and Digest credentials
     r"(?:\bSignature=|\bresponse=\\?[\"']|\bcnonce=\\?[\"'])(?P<value>[0-9a-fA-F]{32,64})\b"

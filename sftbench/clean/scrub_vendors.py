@@ -18,7 +18,7 @@ _SETS = r"""["'\\]{0,2}\s{0,3}(?:=>|[=:]|\s)\s{0,3}["'\\]{0,2}"""  # written @= 
 # parts by which patterns without a rare beginning are ruled out quickly
 _NEEDS = {
     "DISCORD_TOKEN": r"\.[\w-]{6}\.[\w-]{27}",
-    "TWILIO_KEY": r"(?:SK|AC)[a-f0-9]{32}",
+    "TWILIO_KEY": r"SK[a-f0-9]{32}",
     "TWILIO_TOKEN": r"AC[a-f0-9]{32}",
     "ASANA_TOKEN": r":[a-f0-9]{32}",
     "AIRTABLE_TOKEN": r"\.[a-f0-9]{64}",
@@ -132,7 +132,8 @@ WEBHOOK feishu,larksuite (?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook/(?P
 WEBHOOK webhook/send qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key=(?P<value>[\w-]{30,})
 TELEGRAM_TOKEN api.telegram.org api\.telegram\.org/(?:file/)?bot(?P<value>\d{8,10}:[\w-]{30,})
 TELEGRAM_TOKEN :aa \d{8,10}:AA[\w-]{32,33}(?![\w-])
-TWILIO_KEY sk,ac (?:SK|AC)[a-f0-9]{32}(?![A-Za-z0-9])
+TWILIO_KEY sk SK[a-f0-9]{32}(?![A-Za-z0-9])
+OPENWEATHER_KEY appid (?i:appid)@=(?P<value>[a-f0-9]{32})(?![A-Za-z0-9])
 TWILIO_TOKEN ac AC[a-f0-9]{32}["'\\]{0,2}\s{0,4}[,:]\s{0,4}["'\\]{0,2}(?P<value>[a-f0-9]{32})(?![A-Za-z0-9])
 SENDGRID_KEY sg. SG\.[\w-]{16,32}\.[\w-]{32,64}
 MAILGUN_KEY key- key-[a-f0-9]{32}(?![A-Za-z0-9])

@@ -31,6 +31,7 @@ from .scrub_keys import find_keys, key_lines
 from .scrub_model import suspicious
 from .scrub_pairs import find_pairs
 from .scrub_personal import KeepIps, find_named, find_personal
+from .scrub_printed import find_printed, printed_values
 from .scrub_prose import find_prose
 from .scrub_shell import find_shell
 from .scrub_tables import find_tables
@@ -49,7 +50,7 @@ class Scope(NamedTuple):
 
 
 _FAMILIES = (
-    find_keys, find_urls, find_assignments, find_pairs, find_code, find_configs, find_shell, find_prose, find_crypto, find_tables,
+    find_keys, find_urls, find_assignments, find_pairs, find_code, find_configs, find_shell, find_prose, find_crypto, find_tables, find_printed,
 )  # fmt: skip
 
 
@@ -169,6 +170,9 @@ def survey(
 
     for sample in samples:
         change_sample(sample, look)
+        for value in printed_values(sample):
+            new = Value(LAYERS.index("structure"), "SECRET", value)
+            values[value] = min(new, values.get(value, new))
     return Survey(values, frozenset(dirty), frozenset(lines))
 
 

@@ -61,7 +61,7 @@ def _sessions(paths: list[str]) -> Iterator[Doing]:
             seen.add(name)
             yield Doing(stream.time, stream.project, _line(stream.goal), "session", stream.root, stream.path)
 
-
+# %% ../../nbs/10_collect/activity.ipynb #7edc6d78
 def _commits(folders: list[str], most: int) -> Iterator[Doing]:
     "The latest commits of repositories."
     for given in folders:
@@ -92,7 +92,7 @@ def _sitting(sitting: list[Entered]) -> tuple[str, str]:
     aims = list(dict.fromkeys(aim for one in sitting if (aim := intent_of(one.text))))
     return (project_of(places[0]) if places else ""), ", ".join(aims[:4])
 
-
+# %% ../../nbs/10_collect/activity.ipynb #cdefaf01
 def _shells(paths: list[str]) -> Iterator[Doing]:
     "Sittings at shells that tell a time and a project."
     for given in paths:
@@ -127,7 +127,7 @@ def _timeline(doings: Iterable[Doing], date: bool) -> str:
     )
     return "\n".join(shown)
 
-
+# %% ../../nbs/10_collect/activity.ipynb #a2a7c292
 def _day_answer(day: list[Doing]) -> str:
     "The switches of a day."
     found = switches(day)
@@ -153,7 +153,7 @@ def _day_answer(day: list[Doing]) -> str:
         + f"\n\n{tail.strip()}"
     )
 
-
+# %% ../../nbs/10_collect/activity.ipynb #cda0269f
 def _rest(first: str, last: str, doings: list[Doing], project: str) -> str:
     "A stretch without work on a project, and what was done instead."
     days = (date.fromisoformat(last) - date.fromisoformat(first)).days - 1
@@ -186,7 +186,7 @@ def _sample(name: str, task: str, ask: str, answer: str, theirs: list[Doing], gr
         created_at=theirs[-1].time, meta={"task": task, "of": name, "items": len(theirs)},
     )  # fmt: skip
 
-
+# %% ../../nbs/10_collect/activity.ipynb #82167bf8
 def _questions(doings: list[Doing], most: int) -> Iterator[Sample]:
     "Days with switches, then projects over days."
     by_day = {day: list(found) for day, found in itertools.groupby(doings, key=lambda one: one.time[:10])}
@@ -210,7 +210,7 @@ def _questions(doings: list[Doing], most: int) -> Iterator[Sample]:
                     f"activity:{window[0].time[:4]}",
                 )
 
-
+# %% ../../nbs/10_collect/activity.ipynb #0863c673
 @source(domain="operations")
 def activity(
     *,

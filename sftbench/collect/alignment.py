@@ -37,14 +37,18 @@ def _said(entity: Entity) -> str:
     if not entity.about:
         return ""
     is_whole = entity.about[0].isupper() and entity.about[-1] in ".!?"
-    return entity.about if is_whole else f"Its comment says: “{entity.about.rstrip('.')}”."
+    said = "docstring" if entity.path.endswith(".py") else "comment"
+    return entity.about if is_whole else f"Its {said} says: “{entity.about.rstrip('.')}”."
 
-
+# %% ../../nbs/10_collect/alignment.ipynb #cb84b1b1
 def _asked_for(entity: Entity) -> bool:
     "Whether its description is enough to find it by."
-    kinds, words = (*_CODE_KINDS, *_LANGUAGES), len(entity.about.split())
+    words = [word.strip(".,;:()`'\"") for word in entity.about.split()]
+    if not words or sum(word.isalpha() for word in words) < 0.7 * len(words) or not words[0]:
+        return False  # grammar, tables, code
     is_private = entity.name.rpartition(".")[2].startswith("_")
-    return entity.kind in kinds and words >= (10 if is_private else 6) and not is_test(entity.path)
+    is_code = entity.kind in (*_CODE_KINDS, *_LANGUAGES)
+    return is_code and len(words) >= (10 if is_private else 6) and not is_test(entity.path)
 
 
 def from_language(
@@ -70,7 +74,7 @@ def from_language(
         answer += f"\n\nIt is used by {', '.join(used)}." if used else ""
         yield Exchange("language to code", entity.path, entity.lines, f"{entity.name} describe", ask, answer)
 
-
+# %% ../../nbs/10_collect/alignment.ipynb #0d7003f7
 def to_language(
     graph: Graph,  # finished
     documents: dict[str, str],  # texts by path
@@ -100,7 +104,7 @@ def to_language(
         )
         yield Exchange("code to language", entity.path, entity.lines, f"{name} documents", ask, answer)
 
-
+# %% ../../nbs/10_collect/alignment.ipynb #66f13b81
 def _paragraph(text: str, line: int) -> tuple[str, int, int]:
     "The paragraph, item or row of a table that a line is in, with its lines."
     rows = text.split("\n")
@@ -130,7 +134,13 @@ def _grouped(relations: list[Relation], outgoing: bool) -> dict[str, dict[str, R
         found.setdefault(label, {}).setdefault(relation.object if outgoing else relation.subject, relation)
     return found
 
-
+# %% ../../nbs/10_collect/alignment.ipynb #9d1d2e70
+_STRONGER = (
+    ("derives from", "uses"),
+    ("raises", "uses"),
+    ("is a base of", "is used by"),
+    ("is raised by", "is used by"),
+)
 _TRIVIAL = ("mentions", "is mentioned in", "is defined in", "defines")  # told by the place, or elsewhere
 
 
@@ -149,12 +159,13 @@ def about_entities(
             incoming.get(entity.name, []), False
         )
         groups = {label: found for label, found in groups.items() if label not in _TRIVIAL}
-        if (
-            len(groups) < 2
-            or sum(map(len, groups.values())) < 3
-            or is_test(entity.path)
-            or entity.kind == "section"
-        ):
+        for said, weaker in _STRONGER:
+            left = {
+                name: one for name, one in groups.get(weaker, {}).items() if name not in groups.get(said, {})
+            }
+            groups = {label: left if label == weaker else found for label, found in groups.items()}
+        groups = {label: found for label, found in groups.items() if found}
+        if len(groups) < 2 or is_test(entity.path) or entity.kind == "section":
             continue
         rows = []
         for label, found in groups.items():
@@ -212,7 +223,7 @@ def about_relations(
         lines = (found[0].line, found[0].line)
         yield Exchange("relation to entities", found[0].path, lines, f"{name} {target}", ask, answer)
 
-
+# %% ../../nbs/10_collect/alignment.ipynb #78ce96cb
 def _about(graph: Graph, name: str) -> str:
     "What an entity says about itself, after a colon."
     entity = graph.entities.get(name)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Container
 
 import msgspec
-from .assembly_records import Block, Name, Use, Walked
 
 from .assembly_places import Place, place_of, register_of, written
+from .assembly_records import Block, Name, Use, Walked
 from ..core.sample import make_key
 
 # %% ../../nbs/10_collect/assembly_answers.ipynb #e8407c6b
@@ -41,7 +41,7 @@ class Exchange(msgspec.Struct):
     ask: str
     answer: str
 
-
+# %% ../../nbs/10_collect/assembly_answers.ipynb #70cf2f99
 _OPERAND = re.compile(r"[(\[]*(!\{?\w+\}?|[A-Za-z_][\w.]*)")
 CALLS = {"jsr", "jsl", "jmp", "jml", "bra", "brl", "%"}  # % is the call of a macro
 WRITES = {"sta", "stx", "sty", "stz", "inc", "dec", "asl", "lsr", "rol", "ror", "tsb", "trb"}
@@ -63,7 +63,7 @@ def named(
     names = [re.sub(r"[{}]", "", name) for name in found]
     return [use.space + name if use.space + name in known else name for name in names]
 
-
+# %% ../../nbs/10_collect/assembly_answers.ipynb #ac906e50
 def build_hack(
     files: dict[str, list[str]],  # lines by path
     walked: Walked,  # of these files
@@ -92,7 +92,7 @@ def build_hack(
             hack.named_at.setdefault(address, name.name)
     return hack
 
-
+# %% ../../nbs/10_collect/assembly_answers.ipynb #da95d716
 def pick(
     name: str,  # what the question is about
     wordings: list[str],  # at least one
@@ -109,7 +109,7 @@ def source_of(
     "Where it stands."
     return f"`{path}:{first}`" if first == last else f"`{path}:{first}-{last}`"
 
-
+# %% ../../nbs/10_collect/assembly_answers.ipynb #48b12afe
 def listed(
     uses: list[Use],  # in order
     most: int = 6,  # how many are written out

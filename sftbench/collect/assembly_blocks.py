@@ -11,9 +11,9 @@ import posixpath
 import re
 
 import msgspec
-from .assembly_records import Block, Use, Walked
 
 from .assembly_lines import INSTRUCTIONS, comment_above, is_comment, parted
+from .assembly_records import Block, Use, Walked
 from .assembly_state import State
 
 # %% ../../nbs/10_collect/assembly_blocks.ipynb #aba7ba1c
@@ -33,7 +33,7 @@ class Spot(msgspec.Struct, frozen=True):
     above: tuple[str, ...] = ()  # files that include this one
     again: bool = False  # seen before, or out of a macro: only sets the state
 
-
+# %% ../../nbs/10_collect/assembly_blocks.ipynb #e073b78a
 class Walk(msgspec.Struct):
     "A way through the files of a project."
 
@@ -61,7 +61,7 @@ class Walk(msgspec.Struct):
         self.state, self.block, self.patch, self.macro, self.struct = State(), None, None, None, None
         self.macros, self.state.before = {}, before
 
-
+# %% ../../nbs/10_collect/assembly_blocks.ipynb #80921322
 def target_of(
     walk: Walk,
     path: str,  # of the file that names another
@@ -93,7 +93,7 @@ def close_block(
     walk.block = None
     walk.patch = None if patch else walk.patch
 
-
+# %% ../../nbs/10_collect/assembly_blocks.ipynb #33bd018b
 def open_block(
     walk: Walk,
     spot: Spot,  # of the label, `org` or `macro`
@@ -137,7 +137,7 @@ def below_label(
         statement = statement[found.end() :]
     return statement
 
-
+# %% ../../nbs/10_collect/assembly_blocks.ipynb #d4768533
 def note(
     walk: Walk,
     statement: str,  # without labels
@@ -160,7 +160,7 @@ def note(
         elif block:
             block.uses.append(use)
 
-
+# %% ../../nbs/10_collect/assembly_blocks.ipynb #0bc3d2c8
 def incbin_size(
     walk: Walk,
     rest: str,  # what follows `incbin`

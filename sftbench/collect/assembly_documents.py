@@ -10,9 +10,8 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from .assembly_places import place_of, written
-
 from .assembly_answers import Exchange, pick, where
+from .assembly_places import place_of, written
 from .documents import read_document
 from .markdown import Section, parts
 from .questions import bare_heading, question, worthwhile
@@ -26,7 +25,7 @@ def _cells(row: str) -> list[str]:
     "The cells of a table's row."
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
 
-
+# %% ../../nbs/10_collect/assembly_documents.ipynb #e37a0d41
 def table_rows(
     text: str,  # of a Markdown file
 ) -> Iterator[
@@ -54,7 +53,7 @@ def table_rows(
             }
             yield number, address, heading, rest
 
-
+# %% ../../nbs/10_collect/assembly_documents.ipynb #c3682fe9
 def ask_rows(
     path: str,  # of the document
     text: str,  # Markdown
@@ -99,7 +98,7 @@ def document_kind(
         else "documentation"
     )
 
-
+# %% ../../nbs/10_collect/assembly_documents.ipynb #c060fc3b
 def ask_steps(
     path: str,  # of a guide
     section: Section,  # one of its sections

@@ -32,7 +32,9 @@ def _told(use: Use, block: Block, hack: Hack) -> str:
             if name
             else written(place.address) + (f" ({sign})" if sign else "")
         )
-    return f"`{name}` ({written(hack.addresses[name])})" if name in hack.addresses else ""
+    if name in hack.addresses:
+        return f"`{name}` ({written(hack.addresses[name])})"
+    return f"the table `{name}`" if name in hack.blocks and hack.blocks[name].data else ""
 
 
 def memory_of(
@@ -82,7 +84,7 @@ def conditions_of(
             and load.operand
             and branch.action in _AFTER_MASKING
         ):
-            said = f"`{load.operand}` {_AFTER_MASKING[branch.action]} `{test.operand.lstrip('#')}`"
+            said = f"`{load.operand}` {_AFTER_MASKING[branch.action]} `{test.operand.lstrip('#')}` set"
         elif test.action in _LOADS and branch.action in _AFTER_LOADING and not test.operand.startswith("#"):
             said = f"`{test.operand}` {_AFTER_LOADING[branch.action]}"
         else:
@@ -95,7 +97,7 @@ def conditions_of(
         told.append(f"When {said}, it goes to {target}.")
     return list(dict.fromkeys(told))[:most]
 
-
+# %% ../../nbs/10_collect/assembly_facts.ipynb #371c87b0
 _KEPT = {
     "a": "A",
     "x": "X",
@@ -107,16 +109,24 @@ _KEPT = {
 _WIDTHS = {0x20: "A", 0x10: "X and Y", 0x30: "A, X and Y"}
 
 
+_AROUND = {"rep", "sep", "clc", "sec", "phk", "rts", "rtl", "rti"}
+
+
+def _kept(block: Block) -> list[str]:
+    "What is pushed before all else and pulled after all else, where there is one way out."
+    actions = [use.action for use in block.uses]
+    first = list(itertools.takewhile(lambda one: one in _AROUND or one.startswith("ph"), actions))
+    last = list(itertools.takewhile(lambda one: one in _AROUND or one.startswith("pl"), reversed(actions)))
+    if sum(one in _ENDS for one in actions) != 1:
+        return []
+    return [said for sign, said in _KEPT.items() if f"ph{sign}" in first and f"pl{sign}" in last]
+
+# %% ../../nbs/10_collect/assembly_facts.ipynb #f2b4ca09
 def states_of(
     block: Block,
 ) -> list[str]:  # sentences
     "What a block keeps, and how wide it makes the registers."
-    actions = [use.action for use in block.uses]
-    kept = [
-        said
-        for sign, said in _KEPT.items()
-        if f"ph{sign}" in actions and actions.count(f"ph{sign}") == actions.count(f"pl{sign}")
-    ]
+    kept = _kept(block)
     told = [f"It saves and restores {_row(kept)}."] if kept else []
     for use in block.uses:
         digits = re.fullmatch(r"#\$([0-9A-Fa-f]{2})", use.operand) if use.action in ("rep", "sep") else None
@@ -179,7 +189,7 @@ def _onward(block: Block, hack: Hack) -> list[str]:
         told += [f"{said}{several} {_row(unique)}."] if unique else []
     return told
 
-
+# %% ../../nbs/10_collect/assembly_facts.ipynb #5c03198b
 def facts_of(
     block: Block,  # a label with instructions, or a macro
     hack: Hack,
@@ -197,6 +207,11 @@ def facts_of(
     facts += [f"It writes {_row(writes)}."] if writes else []
     facts += [*_onward(block, hack), *conditions_of(block), *states_of(block)]
     facts += [f"It ends with {_ENDS[next(iter(ends))]}."] if len(ends) == 1 else []
-    return facts + (
-        [f"It is {'used' if block.name.startswith('%') else 'called'} by {listed(called)}."] if called else []
+    reached = (
+        "used"
+        if block.name.startswith("%")
+        else "called"
+        if all(use.action in ("jsr", "jsl") for use in called)
+        else "jumped to"
     )
+    return facts + ([f"It is {reached} by {listed(called)}."] if called else [])

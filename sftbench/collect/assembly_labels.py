@@ -18,7 +18,8 @@ class Scope:
             None  # what an earlier walk found, -1 in free space; None in the first
         )
         self.free: set[str] = set()  # labels in free space
-        self.sizes: dict[str, int] = {}  # of structs
+        self.sizes: dict[str, int] = {}  # of structs, each for itself
+        self.steps: dict[str, int] = {}  # of structs with what extends them, as arrays go
         self.spaces: list[str] = []
         self.parents: list[str] = []  # label, label below it, …
         self.pushed_spaces: list[list[str]] = []

@@ -16,7 +16,7 @@ from .assembly_math import evaluate
 
 # %% ../../nbs/10_collect/assembly_lines.ipynb #c3fd5ef2
 _CODE = re.compile(r'((?:"[^"\n]*"|[^";])*)(?:;(.*))?')
-_PARTS = re.compile(r'\s+:\s+(?=(?:[^"]*"[^"]*")*[^"]*$)')
+_PARTS = re.compile(r'\s:(?=\s)(?=(?:[^"]*"[^"]*")*[^"]*$)')
 
 
 def parted(
@@ -32,9 +32,9 @@ def statements(
     code: str,  # without its comment
 ) -> list[str]:  # none of them empty
     "The statements of a line."
-    return [part.strip() for part in _PARTS.split(code) if part.strip()]
+    return [part.strip() for part in _PARTS.split(f" {code} ") if part.strip()]
 
-
+# %% ../../nbs/10_collect/assembly_lines.ipynb #0fd9439a
 def code_lines(
     lines: list[str],  # of a file
 ) -> Iterator[tuple[int, str]]:  # number of the first line, from 1; code without comments, perhaps empty
@@ -58,7 +58,7 @@ def is_comment(
     "Whether a line is only a comment."
     return line.lstrip().startswith(";")
 
-
+# %% ../../nbs/10_collect/assembly_lines.ipynb #72c43ff0
 _LISTING = re.compile(r"\$?[0-9A-Fa-f]{2}[/:][0-9A-Fa-f]{4}\s")  # a line of a disassembly
 
 
@@ -111,24 +111,24 @@ class Setting(msgspec.Struct):
     "A define that is set."
 
     name: str  # without the `!`
-    text: str  # what it stands for from now on
+    text: str | None  # what it stands for from now on; None when that is not known
     shown: str  # as written
 
-
+# %% ../../nbs/10_collect/assembly_lines.ipynb #c445996c
 def setting(
     statement: str,  # one statement
     defines: dict[str, str],  # before it
-) -> Setting | None:  # None when the statement sets no define; text "" when its value is not known
+) -> Setting | None:  # None when the statement sets no define
     "What a statement makes of a define."
     found = _DEFINE.fullmatch(statement)
     if not found:
         return None
     name, sign = found[1], found[2]
     shown = found[3] if found[3] is not None else found[4].strip()
-    text = expanded(shown, defines) if sign in (":=", "#=") else shown
+    text: str | None = expanded(shown, defines) if sign in (":=", "#=") else shown
     if sign == "#=":
-        value = evaluate(text)
-        text = "" if value is None else str(value)
+        value = evaluate(text or "")
+        text = None if value is None else str(value)
     if sign == "?=" and name in defines:
         text = defines[name]
     return Setting(name, defines.get(name, "") + shown if sign == "+=" else text, shown)
@@ -221,7 +221,7 @@ def _data_length(name: str, operand: str) -> int | None:
 def _unknown(name: str) -> None:
     "No label is known."
 
-
+# %% ../../nbs/10_collect/assembly_lines.ipynb #1731bf22
 def length(
     statement: str,  # an instruction or data, defines expanded
     size: Callable[[str], int | None] = _unknown,  # bytes that the address of a label takes

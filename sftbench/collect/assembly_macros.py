@@ -41,7 +41,7 @@ def filled(
         code = code.replace(f"<{name}>", value)
     return code
 
-
+# %% ../../nbs/10_collect/assembly_macros.ipynb #5873c1d7
 _MORE = re.compile(r"<(?:\.\.\.\[(.+?)\]|(\d+))>")
 
 
@@ -61,7 +61,7 @@ def with_more(
     return _MORE.sub(lambda found: _argument(walk, found), code.replace("sizeof(...)", str(len(walk.more))))
 
 # %% ../../nbs/10_collect/assembly_macros.ipynb #f2ef498b
-_RANGE = re.compile(r"(\w+)\s*=\s*(.+?)\.\.(.+)")
+_RANGE = re.compile(r"(\w+)\s*=\s*(.+?)(?:\.\.|\s+to\s+)(.+)")
 
 
 def turns(
@@ -72,6 +72,9 @@ def turns(
     "Whether a loop goes on, time after time; nothing when that cannot be told."
     counted = _RANGE.fullmatch(head) if kind == "for" else None
     first, last = (walk.state.value(counted[2]), walk.state.value(counted[3])) if counted else (0, 4096)
+    if counted and (first is None or last is None):
+        return
+    before = walk.state.defines.get(counted[1]) if counted else None
     for turn in range(first or 0, last or 0):
         if counted:
             walk.state.defines[counted[1]] = str(turn)
@@ -81,6 +84,8 @@ def turns(
         yield bool(value)
         if not value:
             return
+    if counted and before is not None:
+        walk.state.defines[counted[1]] = before
     yield False
 
 

@@ -8,10 +8,9 @@ __all__ = ['begin_struct', 'in_struct', 'set_define', 'set_label']
 # %% ../../nbs/10_collect/assembly_names.ipynb #28f7cb87
 import re
 
-from .assembly_records import Name
-
 from .assembly_blocks import Spot, Walk
 from .assembly_lines import comment_above, expanded, is_comment, parted, setting
+from .assembly_records import Name
 
 # %% ../../nbs/10_collect/assembly_names.ipynb #ac5627a4
 def _add_name(walk: Walk, spot: Spot, name: str, shown: str, value: int | None) -> None:
@@ -49,7 +48,7 @@ def begin_struct(
     walk.struct = (name, start, start)
     walk.state.put(name, start, joins=True)
 
-
+# %% ../../nbs/10_collect/assembly_names.ipynb #a631f6dd
 def _end_struct(walk: Walk, rest: str) -> None:
     "A struct ends; how large it is counts where it is used as an array."
     name, start, end = walk.struct or ("", None, None)
@@ -58,13 +57,13 @@ def _end_struct(walk: Walk, rest: str) -> None:
     if start is None or end is None or not step:
         return
     size = -(-(end - start) // step) * step
-    walk.state.sizes[name] = size
+    walk.state.sizes[name] = walk.state.steps[name] = size
     parent = name.rpartition(".")[0]
     if parent in walk.state.sizes:
         alone = start - (walk.state.known(parent) or 0)
-        walk.state.sizes[parent] = max(walk.state.sizes[parent], alone + size)
+        walk.state.steps[parent] = max(walk.state.steps[parent], alone + size)
 
-
+# %% ../../nbs/10_collect/assembly_names.ipynb #a02ba35f
 def in_struct(
     walk: Walk,
     statement: str,  # a field, something that is skipped, or the end
@@ -97,7 +96,7 @@ def set_define(
     state, found = walk.state, setting(statement, walk.state.defines)
     if not found:
         return False
-    if state.certain() and found.text:
+    if state.certain() and found.text is not None:
         state.defines[found.name] = found.text
     else:
         state.defines.pop(found.name, None)

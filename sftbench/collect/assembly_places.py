@@ -92,7 +92,7 @@ def _register(page: int, mapper: str) -> str:
         return "a register of DMA"
     return "a register of the processor" if page in (0x4016, 0x4017) or 0x4200 <= page < 0x4220 else ""
 
-
+# %% ../../nbs/10_collect/assembly_places.ipynb #adba1ebe
 def _cartridge(address: int, mapper: str) -> str:
     "Which memory of a cartridge an address is, as boards of a mapper have it; '' for ROM and the console's own."
     bank, page = address >> 16 & 0x7F, address & 0xFFFF
@@ -108,7 +108,7 @@ def _cartridge(address: int, mapper: str) -> str:
     saved = 0x70 <= bank <= (0x7F if address & 0x800000 else 0x7D)
     return "saved RAM" if mapper in ("lorom", "exlorom") and saved and page < 0x8000 else ""
 
-
+# %% ../../nbs/10_collect/assembly_places.ipynb #bd940da1
 def place_of(
     address: int,  # 16 bits are read as an address of a system bank
     mapper: str,  # from `MAPPERS`

@@ -40,7 +40,7 @@ def _sizes(tree: Tree, code: dict[str, list[str]]) -> dict[str, int]:
                     sizes[name] = file.stat().st_size
     return sizes
 
-
+# %% ../../nbs/10_collect/assembly_project.ipynb #bfdd79c6
 def _read(tree: Tree) -> tuple[Hack, dict[str, str]]:
     "The code of a project, walked through, and its documents."
     code: dict[str, list[str]] = {}
@@ -56,7 +56,7 @@ def _read(tree: Tree) -> tuple[Hack, dict[str, str]]:
         tree.report(path, f"It includes {given}, which is not among the project's files.", remedy, line)
     return build_hack(code, walked), documents
 
-
+# %% ../../nbs/10_collect/assembly_project.ipynb #d531a4f7
 def _asked(hack: Hack, documents: dict[str, str], max_lines: int, max_chars: int) -> Iterator[Exchange]:
     "All questions, by kind."
     for block in hack.walked.blocks:

@@ -32,7 +32,7 @@ class Use(msgspec.Struct):
     routine: str  # the label that it stands under, or `%macro`; "" before the first
     space: str = ""  # the namespace, "" or with an underscore at its end
 
-
+# %% ../../nbs/10_collect/assembly_records.ipynb #757ce8f7
 class Block(msgspec.Struct):
     "What stands under a label, under an `org`, or in a macro."
 

@@ -9,12 +9,11 @@ __all__ = ['ask_routine', 'ask_patch', 'ask_files', 'ask_banks']
 import re
 from collections.abc import Iterator
 
-from .assembly_records import Block
-
 from .assembly_answers import Exchange, Hack, named, pick, source_of, where
 from .assembly_facts import facts_of, memory_of, steps_of
 from .assembly_lines import is_comment, tells
 from .assembly_places import place_of, rom_offset, written
+from .assembly_records import Block
 
 # %% ../../nbs/10_collect/assembly_routines.ipynb #b77e748e
 def _code(block: Block, hack: Hack, bare: bool = False) -> str:
@@ -33,7 +32,10 @@ def _task(block: Block, hack: Hack) -> str:
     head = (
         re.search(r"\(.+\)", hack.files[block.path][block.first - 1]) if block.name.startswith("%") else None
     )
+    label = re.match(r"\s*#?(\w+):", hack.files[block.path][block.first - 1])
+    space = block.name.removesuffix(f"_{label[1]}") if label and label[1] != block.name else ""
     told = [f"Its parameters are `{head[0]}`."] if head else []
+    told += [f"It stands in the namespace `{space}`."] if space else []
     told += [f"It is called with `{'JSR' if ends == {'rts'} else 'JSL'}`."] if len(ends) == 1 else []
     told += [f"Memory: {', '.join(touched)}."] if touched else []
     told += (
@@ -160,7 +162,7 @@ def _purpose(path: str, hack: Hack) -> str:
     text = " ".join(part for part in said if part)
     return f": {re.split(r'(?<=[.!?]) ', text)[0]}" if text else ""
 
-
+# %% ../../nbs/10_collect/assembly_routines.ipynb #3bdb9219
 def ask_files(
     path: str,  # a file that includes others
     hack: Hack,
@@ -191,7 +193,7 @@ def _bank(offset: int, mapper: str) -> int:
         return offset >> 15 ^ (0x80 if mapper == "exlorom" else 0)
     return offset >> 16 | (0xC0 if offset < 0x400000 else 0)
 
-
+# %% ../../nbs/10_collect/assembly_routines.ipynb #e963e5f1
 def ask_banks(
     hack: Hack,
 ) -> Iterator[Exchange]:

@@ -59,7 +59,7 @@ SILENT = frozenset(
     ]
 )  # directives that take no room
 _ARRAY = re.compile(r"([A-Za-z_][\w.]*)\[([^\[\]]+)\](\.[\w.]+)?")
-_SIZEOF = re.compile(r"(?:sizeof|objectsize)\(([\w.]+)\)", re.IGNORECASE)
+_SIZEOF = re.compile(r"(sizeof|objectsize)\(([\w.]+)\)", re.IGNORECASE)
 _DEFINED = re.compile(r'defined\("?(\w+)"?\)', re.IGNORECASE)
 
 
@@ -83,9 +83,10 @@ class State(Sight):
     def value(self, text: str) -> int | None:
         "The value of code at this point."
         code = _DEFINED.sub(lambda use: "1" if use[1] in self.defines else "?", expanded(text, self.defines))
-        code = _SIZEOF.sub(lambda use: str(self.sizes.get(use[1], "?")), code)
+        of = {"sizeof": self.sizes, "objectsize": self.steps}
+        code = _SIZEOF.sub(lambda use: str(of[use[1].lower()].get(use[2], "?")), code)
         code = _ARRAY.sub(
-            lambda use: f"({use[1]}{use[3] or ''}+({use[2]})*{self.sizes.get(use[1], '?')})", code
+            lambda use: f"({use[1]}{use[3] or ''}+({use[2]})*{self.steps.get(use[1], '?')})", code
         )
         return evaluate(code, self.known)
 
@@ -127,9 +128,9 @@ def follow_condition(
 ) -> bool:
     "Follow `if` and its kin; True when the statement was one of them."
     if word in ("if", "while", "for"):
-        value = state.value(rest) if word == "if" and state.active() else None
+        value = 0 if not state.active() else state.value(rest) if word == "if" else None
+        state.taken.append(bool(value) or not state.active())
         state.conditions.append(None if value is None else bool(value))
-        state.taken.append(bool(value))
         state.asked.append(rest.strip())
     elif word in ("elseif", "else") and state.conditions:
         if state.conditions[-1] is None:

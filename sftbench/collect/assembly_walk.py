@@ -8,8 +8,6 @@ __all__ = ['walk_through']
 # %% ../../nbs/10_collect/assembly_walk.ipynb #8e2c4437
 import re
 
-from .assembly_records import Walked
-
 from sftbench.collect.assembly_blocks import (
     Macro,
     Spot,
@@ -26,6 +24,7 @@ from sftbench.collect.assembly_blocks import (
 from .assembly_lines import code_lines, expanded, length, listed_parts, parted, statements
 from .assembly_macros import MACRO_HEAD, begin_macro, end_of_loop, filled, turns, with_more
 from .assembly_names import begin_struct, in_struct, set_define, set_label
+from .assembly_records import Walked
 from .assembly_state import SILENT, follow_condition, follow_move
 
 # %% ../../nbs/10_collect/assembly_walk.ipynb #33056434
@@ -147,14 +146,17 @@ def _line(walk: Walk, code: str, spot: Spot) -> None:
             _statement(walk, statement, where)
     return walk.state.advance(None) if count is None else None
 
-
+# %% ../../nbs/10_collect/assembly_walk.ipynb #b2aab21f
 def _lines(walk: Walk, rows: list[tuple[int, str]], spot: Spot) -> None:
     "Take lines; those of a loop as often as it turns."
     at = 0
     while at < len(rows):
         number, code = rows[at]
+        if not walk.macro and " : " in code and _LOOP.match(code):
+            rows = [*rows[:at], *((number, part) for part in statements(code)), *rows[at + 1 :]]
+            continue
         here = Spot(spot.path, number, spot.above, spot.again)
-        loop = _LOOP.fullmatch(code) if not walk.macro and walk.state.active() and " : " not in code else None
+        loop = _LOOP.fullmatch(code) if not walk.macro and walk.state.active() else None
         end = end_of_loop(rows, at) if loop else at
         known = False
         for turn, goes_on in enumerate(turns(walk, loop[1].lower(), loop[2]) if loop and end > at else ()):
@@ -176,7 +178,7 @@ def _file(walk: Walk, path: str, above: tuple[str, ...] = ()) -> None:
     if not again:
         close_block(walk, path, len(walk.files[path]))
 
-
+# %% ../../nbs/10_collect/assembly_walk.ipynb #c0bf7a75
 def _starts(walk: Walk) -> list[str]:
     "The files to begin with: those that no other includes; then, for circles, what includes most first."
     named: dict[str, list[str]] = {}

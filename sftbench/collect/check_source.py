@@ -45,7 +45,7 @@ def _about_origin(sample: Sample) -> Iterator[str]:
     if sample.created_at and not _TIME.fullmatch(sample.created_at):
         yield f"was created at {sample.created_at!r}: write ISO-8601 with a time zone, or leave it empty"
 
-
+# %% ../../nbs/10_collect/check_source.ipynb #21a8051f
 def _about_content(sample: Sample) -> Iterator[str]:
     "What is wrong with what a sample holds."
     if not re.fullmatch(r"[0-9a-f]{24}", sample.key):
@@ -134,7 +134,7 @@ def _about_missing(fn: Callable[..., Iterable[Sample]], options: dict[str, Any],
             yield "It says nothing about a path that is not there: call report_unreadable."
         yield from _about_reports(reports)
 
-
+# %% ../../nbs/10_collect/check_source.ipynb #32923d83
 def check_source(
     fn: Callable[..., Iterable[Sample]],  # a source
     options: dict[str, Any],  # as a spec would give them, with something to read

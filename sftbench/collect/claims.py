@@ -35,7 +35,8 @@ _QUOTED = re.compile(
     rf"(?m)^- `{_PATH}{_LINES}` (?:in `(?P<symbol>[^`\n]+)`|at module level): `(?P<code>.+)`$"
 )
 _BLOCK = re.compile(
-    rf"```\w*\n(?P<code>.*?)\n```(?:\n\nTh(?:is is|ese are)[^\n]*?`{_PATH}{_LINES}`)?", re.DOTALL
+    rf"(?m:^)(?P<fence>`{{3,}})\w*\n(?P<code>.*?)\n(?P=fence)(?!`)(?:\n\nTh(?:is is|ese are)[^\n]*?`{_PATH}{_LINES}`)?",
+    re.DOTALL,
 )
 _OWN = re.compile(
     r"(?m)^- `(?P<word>[^`\n]+)`(?: (?:when|unless) `(?P<when>[^`\n]+)`)?[^\n]*?\((?:\w+, )?lines? (?P<first>\d+)(?:-(?P<last>\d+))?\)"

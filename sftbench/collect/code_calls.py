@@ -76,7 +76,7 @@ def _is_public(symbol: Symbol) -> bool:
         return False
     return not any(part.startswith("_") for part in (*above, last))
 
-
+# %% ../../nbs/10_collect/code_calls.ipynb #12dceba5
 def _how(symbol: Symbol, book: Book) -> str:
     "How it is imported and called."
     signature, owner = _signature(symbol, book), symbol.name.rpartition(".")[0]
@@ -108,8 +108,11 @@ def _must(symbol: Symbol) -> str:
 
 
 def _typical(symbol: Symbol, book: Book) -> list[Reference]:
-    "Two places that use a symbol, in different files if possible, tests last."
-    places = sorted(uses_of(symbol, book), key=lambda place: is_test(place.path))
+    "Two places that call a symbol, in different files, tests last."
+    name = re.escape(symbol.name.split(".")[-1])
+    call = re.compile(rf"(?<![\w'\"]){name}\b" + ("" if symbol.language == "bash" else r"(<[^>]*>)?\s*\("))
+    calls = [place for place in uses_of(symbol, book) if call.search(book.line(place.path, place.line))]
+    places = sorted(calls, key=lambda place: is_test(place.path))
     first = {place.path: place for place in reversed(places)}
     return sorted(first.values(), key=lambda place: (is_test(place.path), place.path))[:2]
 

@@ -103,7 +103,7 @@ def _fitting(tree: Tree, size: _Size) -> dict[str, str]:
     once = {digest: path for path, digest in reversed(found.items())}
     return {path: digest for path, digest in found.items() if once[digest] == path}
 
-
+# %% ../../nbs/10_collect/code_patterns.ipynb #1c4c5425
 def _in_turn(paths: list[str]) -> Iterator[str]:
     "One file of each folder, then the next of each."
     folders: dict[str, list[str]] = {}
@@ -126,7 +126,7 @@ def _samples(tree: Tree, size: _Size, per_language: int) -> Iterator[Sample]:
         for path in list(_in_turn(worth))[: per_language or None]:
             yield _sample(tree, book.files[path], texts[path])
 
-
+# %% ../../nbs/10_collect/code_patterns.ipynb #b5738d2d
 def _sample(tree: Tree, module: Module, answer: str) -> Sample:
     "The sample of one file."
     return Sample(

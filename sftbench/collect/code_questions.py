@@ -12,12 +12,14 @@ from .code_facts import Book, colon, is_telling, is_test, summary_of
 from .code_returns import returns_of
 from sftbench.collect.code_sentences import (
     builds_on,
+    case_lines,
     error_line,
     errors_named,
     fails,
     gives,
     members,
     takes,
+    tells_cases,
     tested_by,
     untagged,
     used,
@@ -107,7 +109,7 @@ def _open_for(error: Raise, symbol: Symbol, book: Book) -> int:
             return more
     return 0
 
-
+# %% ../../nbs/10_collect/code_questions.ipynb #4f4b5088
 def errors(
     symbol: Symbol,  # any symbol
     book: Book,  # the tree that it is from
@@ -145,7 +147,7 @@ def results(
 ) -> tuple[str, str] | None:  # question, answer
     "What does it return, and in which case."
     found = [] if tests_itself(symbol) else returns_of(symbol, book.files[symbol.path])
-    if len({one.value for one in found}) < 2 or not any(one.when for one in found):
+    if not tells_cases(symbol, found):
         return None
     wordings = [
         "What does `{name}` of `{file}` return, and in which case?", "Which results can `{name}` (`{file}`) have?",
@@ -155,7 +157,7 @@ def results(
     kind = f" `{symbol.returns}`" if symbol.returns else ""
     said = symbol.returns_comment or untagged(symbol.docstring)[1].get("", "")
     head = f"`{symbol.name}` (`{book.of(symbol)}`) returns{kind}" + (f" ({said}):" if said else ":")
-    return ask, "\n".join([head, *(one.say() for one in found[:12])])
+    return ask, "\n".join([head, *case_lines(symbol, found[:12])])
 
 
 def depends(

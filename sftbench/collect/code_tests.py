@@ -63,7 +63,7 @@ def _bare(symbol: Symbol) -> str:
     "The name of a symbol as it may stand in that of its test."
     return symbol.name.split(".")[-1].lower().replace("_", "")
 
-
+# %% ../../nbs/10_collect/code_tests.ipynb #751dab4e
 def write_test(
     symbol: Symbol,  # any symbol
     book: Book,  # the tree that it is from

@@ -43,7 +43,7 @@ def fenced(
 
 _MOST = 24  # lines of a class that a question shows
 
-
+# %% ../../nbs/10_collect/code_writing.ipynb #c1f8cdc9
 def _class_around(symbol: Symbol, book: Book) -> str:
     "The class of a method without its methods: fields, and in Python what `__init__` sets."
     name = symbol.name.rpartition(".")[0]
@@ -120,7 +120,7 @@ def _stands_alone(code: str, language: str) -> bool:
     except SyntaxError:
         return False
 
-
+# %% ../../nbs/10_collect/code_writing.ipynb #0e29a5e9
 def complete(
     symbol: Symbol,  # any symbol
     book: Book,  # the tree that it is from
@@ -186,7 +186,7 @@ def _in_a_sentence(symbol: Symbol, code: str, book: Book) -> tuple[str, str] | N
         f"{first}\n\nThat is `{symbol.name}` in `{book.of(symbol)}`.",
     )
 
-
+# %% ../../nbs/10_collect/code_writing.ipynb #2c2e6676
 def document(
     symbol: Symbol,  # any symbol
     book: Book,  # the tree that it is from

@@ -50,7 +50,7 @@ class Exchange(msgspec.Struct):
         "Whether it has enough characters, and not too many."
         return least <= len(self.ask) + len(self.answer) <= most
 
-
+# %% ../../nbs/10_collect/codebase.ipynb #765fd22f
 def _exchanges(book: Book, tasks: list[str], cursor: Cursor) -> Iterator[list[Exchange]]:
     "What can be asked, symbol by symbol, in order of files and lines."
     for module in book.modules:
@@ -94,7 +94,7 @@ def _shape(found: Exchange) -> str:
     own = re.escape(found.name.split(".")[-1])
     return re.sub(rf"\b{own}\b", "", _PLACES.sub("", found.answer))
 
-
+# %% ../../nbs/10_collect/codebase.ipynb #2a33bf08
 def _ask(tree: Tree, limits: _Limits, cursor: Cursor) -> Iterator[tuple[str, Exchange]]:
     "The questions about a tree with their keys; a name that is defined twice gets two keys."
     book = Book(tree, package_prefix(tree))
@@ -129,7 +129,7 @@ def _sample(tree: Tree, found: Exchange, key: str) -> Sample:
         meta={"task": found.task, "symbol": found.name, "language": found.language},
     )
 
-
+# %% ../../nbs/10_collect/codebase.ipynb #c8447fc1
 def _check(word: str, given: list[str], known: list[str]) -> None:
     "Refuse a name that there is not."
     for name in given:

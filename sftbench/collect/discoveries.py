@@ -118,7 +118,7 @@ def _of_place(given: str, left_out: Counter[str]) -> Iterator[Sample]:
         else:
             left_out["nothing to cite" if not cited else "no title"] += 1
 
-
+# %% ../../nbs/10_collect/discoveries.ipynb #42a56e3c
 @source(domain="research")
 def discoveries(
     *,

@@ -69,7 +69,7 @@ def _link(value: Any) -> tuple[str, str]:
         )
     return as_text(value), ""
 
-
+# %% ../../nbs/10_collect/discovery_records.ipynb #01cbeed1
 def discovery_of(
     value: Any,  # a decoded object
     line: int = 0,  # where it stands
@@ -102,7 +102,7 @@ def _md_evidence(text: str) -> Evidence | None:
     found = _evidence(text)
     return found if found and (found.line or found.quote or "://" in found.place) else None
 
-
+# %% ../../nbs/10_collect/discovery_records.ipynb #c1377b76
 def discovery_in_markdown(
     text: str,  # a whole file
     stem: str,  # its name without suffix

@@ -63,7 +63,7 @@ _READERS: dict[str, Callable[[str, str], list[Section]]] = {
     ".csv": table_sections,
 }
 
-
+# %% ../../nbs/10_collect/documents.ipynb #d764481d
 def read_document(
     path: str,  # its suffix tells the format
     text: str,  # the whole file
@@ -87,6 +87,7 @@ def _answer(section: Section, place: str) -> str:
     "The section's text, and where it stands."
     name = f", section “{section.heading}”" if section.heading else ""
     if is_notion(place):
+        name = name if section.heading != plain_name(place) else ""
         return f"{section.text}\n\nSource: the page “{plain_name(place)}”{name}."
     return f"{section.text}\n\nSource: `{place}:{section.lines[0]}-{section.lines[1]}`{name}."
 
@@ -117,7 +118,7 @@ def _asked(section: Section, title: str, limits: tuple[int, int]) -> Iterator[tu
     for number, piece in enumerate(pieces):
         yield piece, question(piece, title) if number == 0 else part_question(piece, title)
 
-
+# %% ../../nbs/10_collect/documents.ipynb #86ca22ef
 def _is_table(tree: Tree, path: str, text: str, found: list[Section]) -> bool:
     "Whether a table's rows say something; those that cannot be understood are reported."
     if not is_notion(path) and not says_something(found):

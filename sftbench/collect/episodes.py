@@ -66,7 +66,7 @@ def _last_check(stream: Stream) -> Operation | None:
         runs_checks(command_of(step.tool, step.arguments)) or re.search(r"(?i)test|check|build|deploy", step.kind))]  # fmt: skip
     return checks[-1] if checks else None
 
-
+# %% ../../nbs/10_collect/episodes.ipynb #2e00abe3
 def _outcome(stream: Stream) -> str:
     "How a session ended."
     check = _last_check(stream)
@@ -147,7 +147,7 @@ def _still_failing(stream: Stream) -> list[str]:
         )
     return list(ends.values())
 
-
+# %% ../../nbs/10_collect/episodes.ipynb #f01b9ed5
 def summary_of_session(
     stream: Stream,  # of a session
     shown: str,  # its digest: only what stands there is told
@@ -164,7 +164,7 @@ def summary_of_session(
     parts += ["**Open:**\n" + "\n".join(ends)] if ends else ["**Open:** nothing was said or left failing."]
     return "\n\n".join(parts)
 
-
+# %% ../../nbs/10_collect/episodes.ipynb #73dbc2b5
 @source(domain="operations")
 def episodes(
     *,

@@ -6,6 +6,8 @@
 __all__ = ['ulid_time', 'is_event', 'event_step', 'file_streams', 'streams_below']
 
 # %% ../../nbs/10_collect/event_logs.ipynb #c9c7ffbf
+import contextlib
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from .operations import Operation, Stream, stream_of
 from .reading import decode
 from .service_logs import duration_of, is_log_line, log_step, text_steps
 from .story import listed, utc_time
-from ..core.jsonl import collecting_unreadable, report_unreadable
+from ..core.jsonl import collecting_unreadable, raw_lines, read_line, report_unreadable
 from ..core.system import locate
 from ..core.turns import as_text, first_of
 
@@ -52,7 +54,7 @@ def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
     found = value.get(name)
     return found if isinstance(found, dict) else {}
 
-
+# %% ../../nbs/10_collect/event_logs.ipynb #32cfc100
 def event_step(
     value: dict[str, Any],  # an event
     line: int,  # where it stands, from 1
@@ -104,7 +106,7 @@ def _grouped(log: LogFile, steps: Iterable[tuple[str, Operation]], format: str) 
         time = next((step.time for step in found if step.time), "")
         yield Stream(found, log.root, log.below, session or log.below, format, group, time=time)
 
-
+# %% ../../nbs/10_collect/event_logs.ipynb #d69375f5
 def _told_once(rows: list[tuple[int, dict[str, Any]]], names: tuple[str, ...]) -> dict[str, str]:
     "What the first event that tells it says of its session."
     found: dict[str, str] = {}
@@ -134,12 +136,15 @@ def _line_streams(log: LogFile) -> Iterator[Stream]:
         yield stream
     yield from _grouped(log, lines, "log")
 
-
+# %% ../../nbs/10_collect/event_logs.ipynb #e4dbf3fd
 def _is_lines(log: LogFile) -> bool:
     "Whether the first lines of a file are events or a service's."
-    with collecting_unreadable():
-        first = [value for _, (_, value) in zip(range(20), rows_of(log.path, log.shown, []), strict=False)]
-    return any(is_event(value) or is_log_line(value) for value in first)
+    for _, _, raw in itertools.islice(raw_lines(log.path), 40):
+        with contextlib.suppress(ValueError):
+            value = read_line(raw)[0]
+            if is_event(value) or is_log_line(value):
+                return True
+    return False
 
 
 def _text_stream(log: LogFile) -> Iterator[Stream]:
@@ -152,7 +157,7 @@ def _streams(session: AgentSession, root: str) -> Iterator[Stream]:
     "The streams of a session."
     yield from (stream_of(session, told, root) for told in session.conversations)
 
-
+# %% ../../nbs/10_collect/event_logs.ipynb #bdcd002c
 def _claude_sessions(given: str) -> Iterator[tuple[AgentSession, str]]:
     "The sessions of Claude Code below a folder; of other files, their own readers report."
     with collecting_unreadable() as reported:
@@ -179,7 +184,7 @@ def file_streams(
         for session in READERS[name](log.path, log.below, log.shown) if name != "unknown" else ():
             yield from _streams(session, log.root)
 
-
+# %% ../../nbs/10_collect/event_logs.ipynb #6e7255aa
 def streams_below(
     references: str | Path | Iterable[str | Path],  # files or folders; `bundled:sessions` works
 ) -> Iterator[Stream]:  # Claude Code's sessions first, then by path

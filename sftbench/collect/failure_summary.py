@@ -35,6 +35,8 @@ def program_of(
 _NAMED = re.compile(
     r"(?<![\w./-])((?:[\w.-]+/)*[\w-]+\.[a-zA-Z]\w{0,4}):\d+|File \"([^\"\n]+\.\w{1,5})\", line \d+"
 )
+
+
 _FOREIGN = re.compile(r"site-packages|node_modules|/usr/|/lib/python|^<")
 
 
@@ -46,7 +48,7 @@ def _files_of(step: Operation) -> set[str]:
         paths |= set(step.target.split(", "))
     return {name for path in paths if "." in (name := path.rpartition("/")[2]) and "://" not in path}
 
-
+# %% ../../nbs/10_collect/failure_summary.ipynb #cb19cb7e
 def _advice(tool: str, runs: int, theirs: Sequence[Episode]) -> str:
     "What the counts of one tool recommend; empty when nothing stands out."
     endings, kinds = Counter(one.ending for one in theirs), Counter(one.kind for one in theirs)
@@ -66,7 +68,7 @@ def _advice(tool: str, runs: int, theirs: Sequence[Episode]) -> str:
         else ""
     )
 
-
+# %% ../../nbs/10_collect/failure_summary.ipynb #6277e594
 def failure_summary(
     episodes: Iterable[Episode],  # all that count
     steps: Iterable[Operation],  # all steps, for the rates

@@ -33,9 +33,15 @@ _ASKS = {
 }
 
 
+_WRAPPED = re.compile(
+    r"^(Exit code:? \d+|Chunk ID: .*|Wall time: .*|Process exited with code \d+|Output:|Original token count: \d+)\n",
+    re.M,
+)
+
+
 def _shown_error(text: str, most: int = 1200) -> str:
     "The end of an output, with the line that states the error."
-    text = re.sub(r"</?tool_use_error>|^Exit code \d+\n", "", text)
+    text = _WRAPPED.sub("", re.sub(r"</?tool_use_error>", "", text))
     lines, stated = [line.rstrip() for line in text.strip("\n").rstrip().split("\n")], error_line(text)
     kept = lines[-14:] if any(stated in line for line in lines[-14:]) else [stated, "[…]", *lines[-10:]]
     return fenced("\n".join(line[:300] for line in kept), most)
@@ -108,7 +114,7 @@ def _waited(episode: Episode) -> str:
     return (f"Nothing has to be changed. It {tries}, and the same call went through {later}"
             f"{_said_last(episode.success) if episode.success else '.'} Wait {how}, and run it again as it was.")  # fmt: skip
 
-
+# %% ../../nbs/10_collect/failures.ipynb #f4685c48
 def answer_of(
     episode: Episode,  # recovered or retried
 ) -> str:  # Markdown
@@ -141,7 +147,7 @@ def _teaches(episode: Episode) -> bool:
     changed = bool(mending_steps(episode)) or not same_call(episode.failure, episode.success)
     return episode.ending == "retried" or (episode.ending == "recovered" and changed)
 
-
+# %% ../../nbs/10_collect/failures.ipynb #b901dbfe
 @source(domain="operations")
 def failures(
     *,
@@ -168,7 +174,7 @@ def failures(
         yield from runbooks_of(found, keys, templates, runbooks)
     return failure_summary(found, steps.values(), templates)
 
-
+# %% ../../nbs/10_collect/failures.ipynb #48b46a72
 def _noted(streams: Iterable[Stream], steps: dict[tuple[str, str], Operation]) -> Iterator[Stream]:
     "The streams, each step remembered once."
     for stream in streams:

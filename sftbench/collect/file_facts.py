@@ -40,7 +40,7 @@ _LEGAL = re.compile(
     r"(?i)copyright|written by|licen[sc]e|spdx|all rights reserved|eslint|@ts-|usr/bin|shellcheck|coding[:=]"
 )
 
-
+# %% ../../nbs/10_collect/file_facts.ipynb #60af628f
 def purpose_of(
     module: Module,  # of any language
 ) -> str:  # "" when the file does not say
@@ -88,7 +88,7 @@ def offers(
     names = {s.name for s in module.symbols if s.is_type}
     return [s for s in top if s.name.rpartition(".")[0] not in names]
 
-
+# %% ../../nbs/10_collect/file_facts.ipynb #280654b9
 def offered_line(
     symbol: Symbol,  # of a file
     book: Book,  # the tree that it is from
@@ -104,7 +104,7 @@ _NATIVE = re.compile(r"node:|(std|core|alloc)(::|$)|Foundation$|<[a-z_]+$")
 _QUOTES = '<"'
 _NEAR = re.compile(r"[.\"]|crate|super|self|[\w.-]+\.(sh|bash)$")
 
-
+# %% ../../nbs/10_collect/file_facts.ipynb #c7e28f81
 def used_in(
     module: Module,  # of any language
     book: Book,  # the tree that it is from
@@ -124,7 +124,7 @@ def used_in(
     more = [f"- and {len(paths) - 8} more files"] if len(paths) > 8 else []
     return "\n".join(["It is used in:", *lines, *more]) if lines else ""
 
-
+# %% ../../nbs/10_collect/file_facts.ipynb #3c3cb85f
 def depends_on(
     module: Module,  # of any language
     book: Book,  # the tree that it is from

@@ -36,12 +36,12 @@ def _of_notebook(file: Path) -> str:
     try:
         cells = json.loads(file.read_bytes())["cells"]
         text = "".join(cells[0]["source"]) if cells[0]["cell_type"] == "markdown" else ""
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return ""
     found = re.match(r"#\s+([^\n]+)(?:\n+>\s*([^\n]+))?", text)
     return ": ".join(part for part in found.groups() if part) if found else ""
 
-
+# %% ../../nbs/10_collect/file_titles.ipynb #913dcf0c
 def _of_text(suffix: str, text: str) -> str:
     "The first sentence of a file of text."
     if suffix == ".py":

@@ -39,7 +39,7 @@ def _signature(symbol: Symbol) -> str:
     )
     return "\n".join(rows[start : end + 1]) if end - start < 25 else rows[start]
 
-
+# %% ../../nbs/10_collect/graph_building.ipynb #a0d55d39
 def _add_symbol(graph: Graph, module: Module, symbol: Symbol, index: Index) -> None:
     "A function, method or class with what it derives from and raises."
     kind, lines = symbol.kind, symbol.lines
@@ -70,7 +70,7 @@ def _import_line(module: Module, target: str) -> int:
     wanted = re.compile(rf"\s*(from|import)\s.*\b{re.escape(target.rpartition('.')[2])}\b")
     return next((number for number, row in enumerate(module.lines, 1) if wanted.match(row)), 0)
 
-
+# %% ../../nbs/10_collect/graph_building.ipynb #a2c7880b
 def add_code(
     graph: Graph,  # grows
     modules: list[Module],  # of one tree
@@ -164,7 +164,7 @@ def _accesses(hack: Hack, known: dict[str, str]) -> Iterator[tuple[str, str, str
             elif use.routine and name in hack.blocks and use.action in CALLS and name != use.routine:
                 yield use.routine, "goes on to", name, use.path, use.line
 
-
+# %% ../../nbs/10_collect/graph_building.ipynb #a440e294
 def add_hack(
     graph: Graph,  # grows
     hack: Hack,  # an assembly project

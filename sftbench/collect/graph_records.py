@@ -21,7 +21,7 @@ class Kind(msgspec.Struct, frozen=True):
     functional: bool = False  # one object for a subject
     transitive: bool = False
 
-
+# %% ../../nbs/10_collect/graph_records.ipynb #3ccbda07
 SCHEMA = {
     "defines": Kind("is defined in"),
     "derives from": Kind("is a base of", transitive=True),
@@ -47,7 +47,7 @@ class Entity(msgspec.Struct, omit_defaults=True):
     about: str = ""  # its first sentence, as its author wrote it
     signature: str = ""  # of code
 
-
+# %% ../../nbs/10_collect/graph_records.ipynb #59623772
 class Relation(msgspec.Struct, frozen=True):
     "What a line says about two names."
 
@@ -103,7 +103,7 @@ def read_graph(
         {entity.name: entity for entity in entities}, msgspec.convert(value["relations"], list[Relation])
     )
 
-
+# %% ../../nbs/10_collect/graph_records.ipynb #612b5859
 def known_names(
     graph: Graph,
 ) -> set[

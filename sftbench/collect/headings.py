@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from .heading_words import ALSO_NOUNS, DO, NOUNS_TOO
 
-# %% ../../nbs/10_collect/headings.ipynb #cea4b1eb
+# %% ../../nbs/10_collect/headings.ipynb #1068db8f
 _MARKS = re.compile(r"[*_]{2,}|(?<=\s)\{#[\w-]+\}$|[#¶]+$|<[^>]+>|^[^\w\s\"'“`(\[<$.@/!~-]+\s+")
 _KIND = re.compile(
     r"(?i)(runbook|guide|how-?to|tutorial|faq|rfc|adr|notes?|readme|chapter)\b[\s\d]*(?::|\s[-–—]\s)\s*(.+)"
@@ -43,9 +43,12 @@ def subject_of(
     title: str,  # of a document
 ) -> tuple[str, str]:  # its kind ("runbook", or ""), and what it is about
     "What a document is about, by its title."
+    if skill := re.fullmatch(r"(\S+) skill", title):
+        return "skill", skill[1]
     found = _KIND.fullmatch(title)
     rest = _OWN_TAIL.sub("", _TAIL.sub("", found[2] if found else title)).strip() or title
-    return (found[1].lower() if found else ""), rest
+    named = re.fullmatch(r"([\w.+/-]+(?: [\w.+/-]+)?)\s*(?::|\s[-–—])\s+[a-z].*", rest)
+    return (found[1].lower() if found else ""), named[1] if named else rest
 
 
 def quoted(
@@ -83,14 +86,15 @@ def action_of(
         return ""
     return f"{verb} {rest}"
 
-# %% ../../nbs/10_collect/headings.ipynb #846b3a41
-_ENGLISH = set(
-    "the of and to in is for it with that on as are be this or not by from at an you can if".split()
-)  # noqa: SIM905
-_OTHERS = set(
-    "der die das und ist nicht ein eine mit auf von dem den zu wird le la les des et est une pour dans que qui el los las para con por"  # noqa: SIM905
-    " como il di che per sono della het een van niet voor met och att som det på och är jest się nie do na".split()
-)
+# %% ../../nbs/10_collect/headings.ipynb #b8094c0e
+_SMALL_WORDS = """
+the of and to in is for it with that on as are be this or not by from at an you can if
+"""
+_SMALL_WORDS_ELSEWHERE = """
+der die das und ist nicht ein eine mit auf von dem den zu wird le la les des et est une pour dans que qui el los las para con por
+como il di che per sono della het een van niet voor met och att som det på och är jest się nie do na
+"""
+_ENGLISH, _OTHERS = set(_SMALL_WORDS.split()), set(_SMALL_WORDS_ELSEWHERE.split())
 
 
 def is_english(

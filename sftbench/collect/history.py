@@ -66,7 +66,7 @@ def _named(step: Operation) -> str:
     "An operation and what it was done to."
     return f"`{step.kind or step.tool}`" + (f" on `{step.target}`" if step.target else "")
 
-
+# %% ../../nbs/10_collect/history.ipynb #9c8aef3a
 def _why_open(episode: Episode) -> str:
     "What came after an open failure, and why it proves nothing."
     steps = episode.stream.operations
@@ -87,7 +87,7 @@ def _why_open(episode: Episode) -> str:
     told += [f"{_named(others[-1])} went through, which is another target"] if others else []
     return f" ({'; '.join(told)})" if told else ""
 
-
+# %% ../../nbs/10_collect/history.ipynb #9dcd5dee
 def _ended(episode: Episode) -> str:
     "One failure and its end, in a sentence."
     failed = f"{_named(episode.failure)} failed" + (f" with “{episode.message}”" if episode.message else "")
@@ -97,7 +97,7 @@ def _ended(episode: Episode) -> str:
     if episode.ending == "retried":
         return f"{failed}; the same call went through later, with nothing changed."
     if episode.ending == "flaky":
-        return f"{failed}; it also passed with nothing changed for it, so its result cannot be trusted."
+        return f"{failed}; it also passed with nothing mended for it, so its result cannot be trusted."
     return f"{failed} and was not seen to work again{_why_open(episode)}."
 
 # %% ../../nbs/10_collect/history.ipynb #3f9f688d
@@ -178,7 +178,7 @@ def _sample(stream: Stream, task: str, ask: str, answer: str) -> Sample:
         meta={"task": task, "operations": len(stream.operations)},
     )  # fmt: skip
 
-
+# %% ../../nbs/10_collect/history.ipynb #ef585aae
 @source(domain="operations")
 def history(
     *,

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 
 from .markdown import Row, Section, sections_of_rows
 
-# %% ../../nbs/10_collect/html_reading.ipynb #6fdeedda
+# %% ../../nbs/10_collect/html_reading.ipynb #74a03526
 _SKIPPED = set("script style nav footer aside form noscript svg head template button".split())  # noqa: SIM905
 _AROUND = re.compile(
     r"(^|\s)(nav(bar|igation|header|footer)?|(sphinx)?sidebar\w*|related|toc(tree-wrapper)?|(local|page)-?toc|breadcrumbs?|headerlink"
@@ -51,7 +51,7 @@ def _for_the_look(text: str) -> set[int]:
 _BLOCKS = {"p", "div", "section", "article", "li", "ul", "ol", "dl", "blockquote", "figure", "details", "summary", "dt", "dd",
            "main", "header", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "pre"}  # fmt: skip
 
-
+# %% ../../nbs/10_collect/html_reading.ipynb #27ba1d1b
 class _Reader(HTMLParser):
     "Collects the rows of a page."
 
@@ -226,7 +226,7 @@ def html_sections(
     reader.flush()
     return sections_of_rows(reader.told())
 
-# %% ../../nbs/10_collect/html_reading.ipynb #a17a3cdd
+# %% ../../nbs/10_collect/html_reading.ipynb #9b5e1e58
 def html_title(
     text: str,  # a page
 ) -> str:  # "" when it has none

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .alignment import about_entities, about_relations, from_language, to_language
-from .graph_records import Graph, finished, write_graph
-
 from .assembly_answers import build_hack
 from .assembly_walk import walk_through
 from .code_facts import package_prefix, read_modules
 from .files import Tree, open_trees, read_tree
 from .graph_building import add_code, add_document, add_hack, add_table, name_endings
+from .graph_records import Graph, finished, write_graph
 from .references import build_index
 from ..core.params import Paths
 from ..core.registry import source
@@ -38,7 +37,7 @@ def _part(tree: Tree, suffixes: tuple[str, ...]) -> Tree:
     )
     return part
 
-
+# %% ../../nbs/10_collect/knowledge_graph.ipynb #4ba83cab
 def _build(tree: Tree) -> tuple[Graph, dict[str, str]]:
     "The graph of a tree, and its documents."
     graph, code = Graph(), _part(tree, (".py",))
@@ -55,7 +54,7 @@ def _build(tree: Tree) -> tuple[Graph, dict[str, str]]:
             add_table(graph, path, text, hack.mapper)
     return finished(graph), documents
 
-
+# %% ../../nbs/10_collect/knowledge_graph.ipynb #0a4487de
 @source(domain="knowledge")
 def knowledge_graph(
     *,

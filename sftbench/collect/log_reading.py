@@ -44,7 +44,7 @@ def rows_of(
             bad.append(number)
             report_unreadable(shown, reason, remedy, number, offset, len(raw), raw)
 
-
+# %% ../../nbs/10_collect/log_reading.ipynb #274502f4
 def document_of(
     raw: bytes,  # of a .json file
     shown: str,  # how reports name it
@@ -77,7 +77,7 @@ def _address(path: Path, folder: Path) -> str:
         has_log = file.read(19)[18:] == b"\2"
     return f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' * has_log}"
 
-
+# %% ../../nbs/10_collect/log_reading.ipynb #da363010
 @contextlib.contextmanager
 def opened_database(
     path: Path,  # an SQLite file
@@ -101,7 +101,7 @@ def opened_database(
             )
         yield connection
 
-
+# %% ../../nbs/10_collect/log_reading.ipynb #d7af1c3d
 def table_rows(
     connection: sqlite3.Connection,  # of `opened_database`
     table: str,  # its name, a constant of the reader
@@ -151,7 +151,7 @@ def copies(
     "Whether two sessions are copies of one."
     return not _begins(one) or not _begins(other) or _begins(one) == _begins(other)
 
-
+# %% ../../nbs/10_collect/log_reading.ipynb #f27b5f86
 def samples_below(
     references: str | Path | Iterable[str | Path],  # files or folders
     patterns: Iterable[str],  # names of files that count inside a folder
@@ -176,7 +176,7 @@ def samples_below(
         if not samples and (there or Path(str(given)).is_dir()):
             report_unreadable(str(given), "No conversation of this agent was found there.", remedy)
 
-
+# %% ../../nbs/10_collect/log_reading.ipynb #38b4356a
 def _safely(read: Reader, path: Path, below: str, shown: str) -> list[AgentSession]:
     "What a reader finds; a file that may not be read is reported."
     try:
@@ -187,7 +187,7 @@ def _safely(read: Reader, path: Path, below: str, shown: str) -> list[AgentSessi
         )
         return []
 
-
+# %% ../../nbs/10_collect/log_reading.ipynb #55c2f4a3
 def session_of(
     format: str,  # name of the source
     below: str,  # path below the root

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from .file_manifest import Entry, entries_of
+from .file_manifest import Entry, entries_of, untracked_files
 from .file_titles import title_of
 from .files import Tree, open_tree
 from ..core.jsonl import report_unreadable
@@ -95,7 +95,7 @@ def _holds(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
         wording = _WORDINGS[int(make_key(folder)[:4], 16) % len(_WORDINGS)]
         yield f"folder {folder}", wording.format(where=where), "\n".join(lines)
 
-
+# %% ../../nbs/10_collect/manifest.ipynb #53d087cc
 def _equal(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
     "Which files have the same content."
     same: dict[str, list[str]] = {}
@@ -121,7 +121,7 @@ def _large(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
             "\n".join([f"The ten largest of {len(entries)} files hold {share:.0%} of all bytes:", *lines]),
         )
 
-
+# %% ../../nbs/10_collect/manifest.ipynb #bc67707b
 def _open_work(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
     "What is not committed."
     for state, verb in (("edited", "differ from the last commit"), ("untracked", "are not tracked by git")):
@@ -137,7 +137,7 @@ def _open_work(tree: Tree, entries: list[Entry]) -> Iterator[Answer]:
 # %% ../../nbs/10_collect/manifest.ipynb #129b797e
 _TASKS = {"layout": _layout, "folder": _holds, "copies": _equal, "largest": _large, "state": _open_work}
 
-
+# %% ../../nbs/10_collect/manifest.ipynb #039c8674
 @source(domain="code")
 def manifest(
     *,
@@ -167,13 +167,15 @@ def manifest(
                 "Give a folder below, or raise it.",
             )
             continue
-        entries = sorted(entries_of(tree), key=lambda entry: entry.path)
+        others = untracked_files(tree.folder, exclude) if "state" in tasks and tree.repo else []
+        entries = sorted(entries_of(tree, others), key=lambda entry: entry.path)
         head = tree.repo.head if tree.repo and not any(entry.git == "edited" for entry in entries) else ""
         for task in tasks:
-            for about, ask, answer in _TASKS[task](tree, entries):
+            asked = entries if task == "state" else [entry for entry in entries if entry.git != "untracked"]
+            for about, ask, answer in _TASKS[task](tree, asked):
                 yield _sample(tree, task, about, (ask, answer), head)
 
-
+# %% ../../nbs/10_collect/manifest.ipynb #e92a2851
 def _sample(tree: Tree, task: str, about: str, pair: tuple[str, str], head: str) -> Sample:
     "The sample of one question."
     found = tree.origin("", None)

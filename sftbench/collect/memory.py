@@ -187,7 +187,7 @@ def _notes(tree: Tree, path: str, text: str) -> list[Note]:
         )
         return []
 
-
+# %% ../../nbs/10_collect/memory.ipynb #bc5a0d3a
 @source(domain="memory")
 def memory(
     *,

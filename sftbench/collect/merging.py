@@ -103,7 +103,7 @@ def _track(sample: Sample, tracks: dict[str, str]) -> str:
         else "system"
     )
 
-
+# %% ../../nbs/10_collect/merging.ipynb #1f158a2c
 def enriched(
     sample: Sample,  # any sample
     tracks: dict[str, str],  # category in lower case -> track
@@ -191,7 +191,7 @@ def lost_in_merging(
     }
     return [word for word, is_lost in said.items() if is_lost]
 
-
+# %% ../../nbs/10_collect/merging.ipynb #b11a157b
 def write_merged(
     samples: Iterable[Sample],  # rejected ones, and those without an answer, are left out
     folder: Path,  # made if needed

@@ -123,11 +123,11 @@ def _printed(file: _File, start: int) -> list[Row]:
             at = dict(_members(file.text, at["data"])) if data else {}
         place = at.get("text", at.get("text/plain"))
         rows += _stripped(file.rows(place)) if place is not None else []
-    cut = [Row("…", rows[_MOST_OUTPUT - 1].lines)] if len(rows) > _MOST_OUTPUT else []
-    shown = _stripped(rows[:_MOST_OUTPUT] + cut)
+    shown = _stripped(rows[:_MOST_OUTPUT])
+    shown += [Row("…", shown[-1].lines)] if shown and len(rows) > _MOST_OUTPUT else []
     return shown if len(_text(shown)) <= 1500 else []
 
-
+# %% ../../nbs/10_collect/notebooks.ipynb #2ef5c933
 def _only_imports(code: str) -> bool:
     "Whether a cell imports and does nothing else; what is no plain Python does more."
     try:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
-from .shell_repeats import folder_after, places_of
 
 from .conversations import AgentSession, Conversation
 from .error_classes import error_line, outcome_of
 from .shell_commands import aims_of, cut_output, forgives, runs_checks, status_counts
+from .shell_repeats import folder_after, places_of
 from ..core.sample import Message, ToolCall
 from ..core.turns import as_text
 
@@ -86,7 +86,7 @@ def command_of(
         )
     return as_text(given) if given and (_SHELLS.search(tool) or "command" in arguments) else ""
 
-
+# %% ../../nbs/10_collect/operations.ipynb #e23ebcb1
 def target_of(
     tool: str,  # name of a tool
     arguments: dict[str, Any],  # of a call
@@ -164,7 +164,7 @@ def _settled(steps: Iterable[Operation], project: str, keeps: bool) -> Iterator[
             )
         yield step
 
-
+# %% ../../nbs/10_collect/operations.ipynb #8cede9f8
 def operations_of(
     messages: Iterable[Message],  # of one conversation
     told: bool = True,  # whether its log tells errors from results

@@ -15,6 +15,11 @@ from ..core.sample import Message, Origin, Sample, make_key
 from ..core.turns import as_text
 
 # %% ../../nbs/10_collect/plans.ipynb #20480fa6
+def _is_file(step: Operation) -> bool:
+    "Whether a step says by its target what it is about."
+    return bool(step.target) and not command_of(step.tool, step.arguments)
+
+
 def met_its_request(
     stream: Stream,  # of a session
     rate: float = 0.7,  # least share of the operations that went through, 0 to 1
@@ -25,6 +30,8 @@ def met_its_request(
     lost = [one for one in episodes_of(stream) if one.failure.id in ids and one.ending in ("open", "flaky")]
     told = [step for step in steps if step.ok is not None]
     changes = sum(changes_something(step) and step.ok is True for step in steps)
+    if not all(step.kind or step.arguments.get("description") or _is_file(step) for step in steps):
+        return False
     passed = sum(step.ok is True for step in told)
     return (
         len(steps) >= 3
@@ -62,7 +69,7 @@ def _event_line(stage: Stage, last: bool) -> str:
     proof = f" It is done when this says `{said[:120]}`." if last and said and "`" not in said else ""
     return line + "".join(map(_should, stage.detours[:1])) + proof
 
-
+# %% ../../nbs/10_collect/plans.ipynb #6dc23c53
 def _command_line(step: Operation, project: str) -> str:
     "A step of a session."
     about = as_text(step.arguments.get("description")).strip()

@@ -8,48 +8,12 @@ __all__ = ['question', 'part_question', 'worthwhile']
 # %% ../../nbs/10_collect/questions.ipynb #a2bb8b79
 import re
 
-from .heading_words import DO, GENERIC
+from .heading_words import GENERIC
 from .headings import action_of, bare_heading, is_english, quoted, subject_of
 from .markdown import Section
+from .section_signs import BAD, CAUSES, CLAUSE, TROUBLE, defined_by, gives_orders, steps_in
 from .section_worth import weakness
 from ..core.sample import make_key
-
-# %% ../../nbs/10_collect/questions.ipynb #e8bd1db8
-_TROUBLE = re.compile(
-    r"(?i)\b(troubleshoot\w*|known (issues|problems|bugs)|common (errors|problems|issues|mistakes|pitfalls)|gotchas|pitfalls"
-    r"|what (can go|goes) wrong|debugging tips)\b"
-)
-_CAUSES = re.compile(
-    r"(?i)\b(causes?|problems?|errors?|symptoms?|issues?|failures?|pitfalls|troubleshoot\w*|diagnosis)\b"
-)
-_CLAUSE = re.compile(
-    r"(?i)\w+ (is|are|was|has|have|does|do|cannot|can't|won't|fails?|became|hangs?|holds?|dies|stays?|runs?)\b"
-)
-_BAD = re.compile(
-    r"(?i)\b(not|no|cannot|can't|won't|fail\w*|error|full|exhausted|slow|missing|broken|stuck|hang\w*|crash\w*|down|refused|denied"
-    r"|lost|locked|times? out|timeout|out of|leak\w*|wrong|dies|invalid|corrupt\w*|unreachable|too (many|large|long))\b"
-)
-_BE = {"is": "is", "are": "are", "means": "is", "describes": "is", "refers": "is", "consists": "is"}
-
-
-def _steps(text: str) -> int:
-    "How many numbered items a text has."
-    return len(re.findall(r"(?m)^ {0,3}\d+[.)] ", text))
-
-
-def _orders(text: str) -> bool:
-    "Whether half of a text's numbered items, three or more, say what to do."
-    first = re.findall(r"(?m)^ {0,3}\d+[.)] +\W{0,3}(\w+)", text)
-    return len(first) >= 3 and sum(word.lower() in DO for word in first) * 2 >= len(first)
-
-
-def _defined(heading: str, text: str) -> str:
-    "`is` or `are` when the text's first sentence defines the heading, else ''."
-    name = re.escape(heading.strip("`").rstrip("s"))
-    found = re.match(
-        rf"(?i)\W*((an?|the)\s+)?\W*{name}s?\W*(\([^)]*\)\s*)?(is|are|means|refers|consists)\b", text
-    )
-    return _BE[found[4].lower()] if found else ""
 
 # %% ../../nbs/10_collect/questions.ipynb #9f7d06a9
 def _generic(heading: str) -> list[str]:
@@ -86,7 +50,7 @@ class _Place:
             f"{inner} of {kind}{quoted(self.subject)}" if inner and self.subject else inner or self.outer
         )
 
-# %% ../../nbs/10_collect/questions.ipynb #011dcea0
+# %% ../../nbs/10_collect/questions.ipynb #b68a8b03
 _AUXILIARY = r"(is|are|was|were|do|does|did|can|could|should|must|will|would|has|have|may)"
 _CODE_NAME = re.compile(
     r"`[^`]+`|[A-Za-z_][\w.:]* ?\([^)]*\)|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|--?[A-Za-z][\w-]*([ =]\S+)?"
@@ -104,7 +68,7 @@ def _of_wh(heading: str, section: Section, place: _Place) -> str:
         return _of_question(f"{heading}?", place)
     if re.match(r"(?i)\w+ to\b", heading):
         return f"Can you tell me {lower}{place.where}?"
-    if _steps(section.text) >= 3:
+    if steps_in(section.text) >= 3:
         return f"Explain step by step {lower}{place.where}."
     return _pick(["Can you explain {0}{1}?", "Explain {0}{1}."], heading).format(lower, place.where)
 
@@ -134,7 +98,7 @@ def _of_code(heading: str, place: _Place) -> str:
         return f"What is the {what} {name} for{place.outer}?"
     return f"What does {what and f'the {what} '}{name} do{place.outer}?" if what or "(" in name else ""
 
-
+# %% ../../nbs/10_collect/questions.ipynb #0c04f528
 def _of_generic(heading: str, section: Section, place: _Place) -> str:
     "The question of a heading that many documents have, or ''."
     asks = _generic(heading)
@@ -148,7 +112,7 @@ def _of_generic(heading: str, section: Section, place: _Place) -> str:
 
 def _of_action(action: str, section: Section, place: _Place) -> str:
     "How to do what a heading says."
-    if _steps(section.text) >= 3:
+    if steps_in(section.text) >= 3:
         return f"What are the steps to {action}{place.where}?"
     asks = [f"How do I {action}{place.where}?"]
     asks += [f"In{place.outer[3:]}, how do I {action}?"] if place.outer and place.where == place.outer else []
@@ -158,32 +122,32 @@ def _of_action(action: str, section: Section, place: _Place) -> str:
 def _of_noun(heading: str, section: Section, place: _Place) -> str:
     "What is asked about anything else."
     name = quoted(heading)
-    if _CAUSES.search((section.above or [""])[-1]) or (_CLAUSE.search(heading) and _BAD.search(heading)):
+    if CAUSES.search((section.above or [""])[-1]) or (CLAUSE.search(heading) and BAD.search(heading)):
         means = re.fullmatch(r"`[^`]+`|[A-Z][A-Z0-9_]{3,}|\w+(Error|Exception)", heading)
         return (
             f"What does {name} mean{place.outer}, and what do I do about it?"
             if means
             else f"What do I do about {name}{place.where}?"
         )
-    if be := _defined(heading, section.text):
+    if be := defined_by(heading, section.text):
         return f"What {be} {name}{place.where}?"
-    if _orders(section.text):
+    if gives_orders(section.text):
         return f"What are the steps of {name}{place.where}?"
     return _pick(_OPEN, heading, place.where).format(name=name, where=place.where)
 
-# %% ../../nbs/10_collect/questions.ipynb #9dcddef7
+# %% ../../nbs/10_collect/questions.ipynb #56907786
 def _of_document(section: Section, title: str) -> str:
     "The question that a document's opening answers."
     kind, subject = subject_of(title)
-    if be := _defined(subject, section.text):
+    if be := defined_by(subject, section.text):
         return f"What {be} {quoted(subject)}?"
     if title.endswith("?"):
         return title
     if action := action_of(subject):
-        if _steps(section.text) >= 3:
+        if steps_in(section.text) >= 3:
             return f"What are the steps to {action}?"
         return f"How do I {action}?" if not kind else f"When do I {action}, and what does it take?"
-    if _orders(section.text):
+    if gives_orders(section.text):
         return f"What are the steps for {quoted(subject)}?"
     told = f"the {kind} {quoted(subject)}" if kind else quoted(subject)
     return _pick(
@@ -200,7 +164,7 @@ def _plain(name: str) -> str:
     "A name as it is compared."
     return re.sub(r"^(an?|the) ", "", name.lower())
 
-
+# %% ../../nbs/10_collect/questions.ipynb #6c8bd361
 def question(
     section: Section,  # what is asked about
     title: str,  # of the document
@@ -216,8 +180,8 @@ def question(
     place = _Place(section, title, heading)
     if heading.endswith("?"):
         return _of_question(heading, place)
-    if _TROUBLE.search(heading):
-        subject = _TROUBLE.sub("", heading).strip(" :-")
+    if TROUBLE.search(heading):
+        subject = TROUBLE.sub("", heading).strip(" :-")
         if place.action and not subject:
             return f"What can go wrong when I {place.action}, and what do I do then?"
         return f"How do I troubleshoot problems with {quoted(subject) if subject else place.of}?"
@@ -226,7 +190,7 @@ def question(
     if action := action_of(heading):
         return _of_action(action, section, place)
     if re.match(r"[A-Z][a-z]+ing (an?|the|your|all|to|from|with|into|between) ", heading):
-        begins = "What are the steps of" if _steps(section.text) >= 3 else "How do I go about"
+        begins = "What are the steps of" if steps_in(section.text) >= 3 else "How do I go about"
         return f"{begins} {heading[0].lower()}{heading[1:]}{place.where}?"
     if re.match(r"(?i)(what|when|where|why|which|who|how)\b \w", heading):
         return _of_wh(heading, section, place)

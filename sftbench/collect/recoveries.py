@@ -15,7 +15,15 @@ import msgspec
 
 from .error_classes import error_class, error_line, severity
 from .operations import Operation, Stream, command_of
-from .same_steps import called, changes_something, names_in, relates, same_call, same_step
+from sftbench.collect.same_steps import (
+    called,
+    changes_something,
+    names_in,
+    relates,
+    same_call,
+    same_step,
+    silences,
+)
 from .shell_repeats import wider
 
 # %% ../../nbs/10_collect/recoveries.ipynb #9e000cbf
@@ -47,7 +55,7 @@ _ACTS = re.compile(
 def _mends(step: Operation, failure: Operation) -> bool:
     "Whether a step may have mended a failure."
     if step.kind != "log":
-        return changes_something(step)
+        return changes_something(step) and not silences(step)
     near = step.tool == failure.tool or (bool(failure.target) and failure.target in step.output)
     return step.ok is not False and near and bool(_ACTS.search(step.output))
 
@@ -122,25 +130,38 @@ def _spans(steps: list[Operation], window: int) -> list[_Span]:
     return found
 
 # %% ../../nbs/10_collect/recoveries.ipynb #78a71a57
-def _claimed(change: Operation, place: int, span: _Span, spans: list[_Span]) -> bool:
-    "Whether a change has more to do with another failure that was open at the time, or is the proof of its end."
-    mine = relates(change, span.failures[0], span.names)
-    proves = any(change is one.success for one in spans) and bool(command_of(change.tool, change.arguments))
-    rivals = (one for one in spans if one is not span and one.start < place < one.end)
-    return mine < 2 and (proves or any(relates(change, one.failures[0], one.names) > mine for one in rivals))
+class _Claims:
+    "Which failures were open at each place of a stream, and which of them a change has most to do with."
+
+    def __init__(self, spans: list[_Span]) -> None:
+        self.open: dict[int, list[_Span]] = {}
+        self.proofs = {id(one.success) for one in spans if one.success}
+        for one in spans:
+            for place in range(one.start + 1, one.end):
+                self.open.setdefault(place, []).append(one)
+
+    def others(self, change: Operation, place: int, span: _Span) -> bool:
+        "Whether a change has more to do with another failure, or is the proof of its end."
+        mine = relates(change, span.failures[0], span.names)
+        if mine == 2:
+            return False
+        if id(change) in self.proofs and command_of(change.tool, change.arguments):
+            return True
+        rivals = (one for one in self.open.get(place, ()) if one is not span)
+        return any(relates(change, one.failures[0], one.names) > mine for one in rivals)
 
 
-def _changes(steps: list[Operation], span: _Span, spans: list[_Span]) -> list[Operation]:
-    "The steps of an episode that may have mended it."
-    tried = {id(one) for one in span.failures}
-    places = [
-        n
-        for n in range(span.start + 1, span.end)
-        if id(steps[n]) not in tried and _mends(steps[n], span.failures[0])
-    ]
-    return [steps[n] for n in places if steps[n].kind == "log" or not _claimed(steps[n], n, span, spans)]
+def _changes(steps: list[Operation], span: _Span, claims: _Claims) -> list[Operation]:
+    "The steps of an episode that may have mended it; where some share its names, other commands are left out."
+    tried, found = {id(one) for one in span.failures}, list[Operation]()
+    for place in range(span.start + 1, span.end):
+        step = steps[place]
+        if id(step) not in tried and _mends(step, span.failures[0]):
+            found += [step] if step.kind == "log" or not claims.others(step, place, span) else []
+    near = {id(one) for one in found if relates(one, span.failures[0], span.names) == 2}
+    return [one for one in found if not near or id(one) in near or not command_of(one.tool, one.arguments)]
 
-
+# %% ../../nbs/10_collect/recoveries.ipynb #bbb9a12b
 def _ending(
     span: _Span, changes: list[Operation], doubtful: Collection[int], flaky: Collection[str]
 ) -> Ending:
@@ -171,16 +192,17 @@ def episodes_of(
     doubtful = set(map(id, flaky_steps(stream)))
     known = {*flaky, *flaky_signatures(stream)}
     spans = _spans(steps, window)
+    claims = _Claims(spans)
     for span in spans:
         first, success = span.failures[0], span.success
-        changes = _changes(steps, span, spans) if success else []
+        changes = _changes(steps, span, claims) if success else []
         ending = _ending(span, changes, doubtful, known)
         yield Episode(
             stream, first, ending, error_class(first.output), severity(first.output, first.level), error_line(first.output),
             len(span.failures), steps[span.start + 1 : span.end] if success else [], success, changes,
         )  # fmt: skip
 
-
+# %% ../../nbs/10_collect/recoveries.ipynb #5b42558e
 def all_episodes(
     streams: Iterable[Stream],  # of any number of sessions
     window: int = 40,  # most steps from the failure to the success

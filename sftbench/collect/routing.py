@@ -42,7 +42,7 @@ class Table(msgspec.Struct):
     handlers: dict[str, str]  # name: what it is for
     decisions: list[Decision] = []
 
-
+# %% ../../nbs/10_collect/routing.ipynb #97851302
 def _filled(phrasing: str, fill: dict[str, list[Any]], reasons: list[str]) -> list[tuple[str, str]]:
     "A phrasing, and the reason that goes with it, with everything that braces may hold."
     names = [name for name in fill if f"{{{name}}}" in phrasing]
@@ -62,6 +62,22 @@ def _lines_of(text: str, phrasing: str) -> tuple[int, int] | None:
     return next(((number, number) for number, row in rows if phrasing[:40] in row), None)
 
 
+class _Task(msgspec.Struct):
+    "Tasks of one kind, as a table writes them."
+
+    handler: str
+    phrasings: list[str]
+    because: str | list[str] = ""
+    fill: dict[str, list[Any]] = {}
+
+# %% ../../nbs/10_collect/routing.ipynb #b932f232
+class _File(msgspec.Struct):
+    "A table as it is written."
+
+    handlers: dict[str, str | None]
+    tasks: list[_Task]
+
+# %% ../../nbs/10_collect/routing.ipynb #3e1cad6a
 def read_table(
     given: str | Path,  # a YAML file, or a reference such as `bundled:routing/handlers.yaml`
 ) -> Table | None:  # None when it cannot be read; that is reported
@@ -69,30 +85,26 @@ def read_table(
     shown = str(given)
     try:
         text = locate(given).read_text(encoding="utf-8")
-        value = yaml.safe_load(text)
-        handlers = {str(name): as_text(about) for name, about in value["handlers"].items()}
-        tasks = [
-            (task["handler"], task.get("because", ""), task["phrasings"], task.get("fill", {}))
-            for task in value["tasks"]
-        ]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        file = msgspec.convert(yaml.safe_load(text), _File, strict=False)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
         reason = f"It is no table of handlers and tasks ({' '.join(str(error).split())[:80]})."
         report_unreadable(shown, reason, "Give it `handlers`, and `tasks` with handler and phrasings.")
         return None
+    handlers = {name: about or "" for name, about in file.handlers.items()}
     table, name = Table(handlers), Path(shown.rpartition(":")[2]).name
     root = root_name(shown[: -len(name)].rstrip("/") or ".")
-    for handler, because, phrasings, fill in tasks:
-        if handler not in handlers:
-            reason = f"A task goes to {handler}, which is none of the handlers."
+    for kind in file.tasks:
+        if kind.handler not in handlers:
+            reason = f"A task goes to {kind.handler}, which is none of the handlers."
             report_unreadable(shown, reason, "Add or rename it.")
             continue
-        reasons = [as_text(one) for one in because] if isinstance(because, list) else [as_text(because)]
-        for turn, phrasing in enumerate(phrasings):
+        reasons = kind.because if isinstance(kind.because, list) else [kind.because]
+        for turn, phrasing in enumerate(kind.phrasings):
             origin = Origin(root=root, path=name, lines=_lines_of(text, phrasing))
             group = f"routing:{root}/{name}:{phrasing}"
-            turned = reasons[turn % len(reasons) :] + reasons[: turn % len(reasons)]
-            table.decisions += [Decision(task, handler, reason, phrasing, origin, group)
-                                for task, reason in _filled(phrasing, fill, turned)]  # fmt: skip
+            turned = reasons[turn % len(reasons) :] + reasons[: turn % len(reasons)] if reasons else []
+            table.decisions += [Decision(task, kind.handler, reason, phrasing, origin, group)
+                                for task, reason in _filled(phrasing, kind.fill, turned)]  # fmt: skip
     return table
 
 # %% ../../nbs/10_collect/routing.ipynb #810bb728
@@ -148,7 +160,7 @@ def _held_out(decisions: list[Decision], share: float, seed: int) -> set[str]:
         found.update(ranked[:count])
     return found
 
-
+# %% ../../nbs/10_collect/routing.ipynb #23a47dc6
 def _sample(decision: Decision, handlers: dict[str, str], held: bool, seed: int) -> Sample:
     "The sample of a decision; handlers are named in an order that tells nothing."
     names = sorted(handlers, key=lambda name: _order(seed, decision.task, name))
@@ -198,7 +210,7 @@ def _unique(decisions: list[Decision]) -> list[Decision]:
     first = {decision.task: decision for decision in reversed(decisions)}
     return [first[task] for task in handlers if len(handlers[task]) == 1]
 
-
+# %% ../../nbs/10_collect/routing.ipynb #29022eab
 @source(domain="routing", reasons={"over_balance": "its handler has more samples than the rarest one"})
 def routing(
     *,

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['rst_sections']
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #ed46e6b1
+# %% ../../nbs/10_collect/rst_reading.ipynb #41061e0b
 import re
 from collections.abc import Iterator
 
 from .markdown import Row, Section, sections_of_rows
 from .rst_inline import inline
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #c9602682
+# %% ../../nbs/10_collect/rst_reading.ipynb #5f573785
 _UNDER = re.compile(r"([!-/:-@[-`{-~])\1{2,}\s*")
 _DIRECTIVE = re.compile(r"\.\. (?:\|[^|]+\| )?([\w:+-]+)::(?:\s+(.*))?")
 _CODE = {
@@ -72,7 +72,7 @@ def _dedented(lines: _Lines) -> _Lines:
     inset = min((_indent(text) for _, text in lines), default=0)
     return [(number, text[inset:] if text.strip() else "") for number, text in lines]
 
-
+# %% ../../nbs/10_collect/rst_reading.ipynb #c0839f72
 def _fenced(lines: _Lines, language: str) -> Iterator[Row]:
     "Lines as a code block."
     while lines and not lines[0][1].strip():
@@ -83,7 +83,7 @@ def _fenced(lines: _Lines, language: str) -> Iterator[Row]:
         yield Row("```", _at(lines[-1][0]))
         yield Row("", _at(lines[-1][0]))
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #4702d84e
+# %% ../../nbs/10_collect/rst_reading.ipynb #39e811df
 def _without_options(lines: _Lines) -> _Lines:
     "The content of a directive, behind its options."
     position = 0
@@ -91,7 +91,7 @@ def _without_options(lines: _Lines) -> _Lines:
         position += 1
     return lines[position:]
 
-
+# %% ../../nbs/10_collect/rst_reading.ipynb #fc6553b8
 class _Reader:
     "Turns lines into rows; knows the styles of titles so far."
 
@@ -232,7 +232,7 @@ class _Reader:
             at = end
         return at
 
-# %% ../../nbs/10_collect/rst_reading.ipynb #fb9c66af
+# %% ../../nbs/10_collect/rst_reading.ipynb #6188326c
 def rst_sections(
     text: str,  # a file
 ) -> list[Section]:  # lines are those of the file

@@ -66,7 +66,7 @@ def _ways(episodes: list[Episode]) -> list[tuple[str, list[Episode]]]:
     often = [(shown[name], theirs) for name, theirs in ways.items() if len(theirs) >= 2 and name]
     return sorted(often, key=lambda item: -len(item[1]))
 
-
+# %% ../../nbs/10_collect/runbooks.ipynb #ee6090c9
 def _helped(way: str, theirs: list[Episode], of: int) -> str:
     "One way out, with its places."
     took = sorted(
@@ -97,7 +97,7 @@ def _text(episodes: list[Episode], mended: list[Episode], ways: list[tuple[str, 
     shown = f", as it did with `{proof[:120]}`" if proof and "`" not in proof else ""
     return "\n\n".join([*parts, f"It is resolved when the same step goes through again{shown}."])
 
-
+# %% ../../nbs/10_collect/runbooks.ipynb #067263bb
 def _runbook(template: str, episodes: list[Episode], keys: Mapping[int, str]) -> Sample | None:
     "The runbook of one recurring error; None where no way helped twice."
     mended = [one for one in episodes if id(one) in keys]
@@ -115,7 +115,7 @@ def _runbook(template: str, episodes: list[Episode], keys: Mapping[int, str]) ->
         meta={"class": first.kind, "seen": len(episodes), "resolved": len(mended), "template": template},
     )  # fmt: skip
 
-
+# %% ../../nbs/10_collect/runbooks.ipynb #252623fe
 def runbooks_of(
     episodes: list[Episode],  # all that count, in any order
     keys: Mapping[int, str],  # id() of each mended episode -> key of its sample

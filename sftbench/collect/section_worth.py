@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['REASONS', 'weakness']
 
-# %% ../../nbs/10_collect/section_worth.ipynb #ea8788ce
+# %% ../../nbs/10_collect/section_worth.ipynb #c240b263
 import re
 
 from .headings import bare_heading
 from .markdown import Section
 
-# %% ../../nbs/10_collect/section_worth.ipynb #d1f6ef04
+# %% ../../nbs/10_collect/section_worth.ipynb #5475f4c8
 REASONS = {
     "licence": "terms of use: they have to be looked up, not recited",
     "changelog": "what changed between versions: it ages, and is true of one version only",
@@ -42,7 +42,7 @@ def _by_heading(heading: str) -> str:
         (word for word, names in _HEADS.items() for form in forms if re.fullmatch(rf"(?i){names}", form)), ""
     )
 
-# %% ../../nbs/10_collect/section_worth.ipynb #5d2e0501
+# %% ../../nbs/10_collect/section_worth.ipynb #02ce0bdb
 _TERMS = re.compile(
     r"(?i)permission is hereby granted|without warranty|redistribution and use in source|gnu (lesser |affero )?general public licen[sc]e"
     r"|licen[sc]ed under (the|a)\b|all rights reserved|creative commons|provided [\"“'`]*as is|spdx-license-identifier"
@@ -87,7 +87,7 @@ def _has_sentence(text: str) -> bool:
         re.search(r"(?:[^\W\d_][\w’'-]*[ ,:;\n(/]+){4}[^\W\d_]", re.sub(r"[*_`“”\"]", "", text)) is not None
     )
 
-
+# %% ../../nbs/10_collect/section_worth.ipynb #e32c9859
 def weakness(
     section: Section,  # any section
 ) -> str:  # a word of REASONS, or '' when it says something

@@ -67,14 +67,14 @@ def _told_target(message: str) -> str:
     found = _NAMES.search(message)
     return found[0].rstrip(".,;:)") if found else ""
 
-
+# %% ../../nbs/10_collect/service_logs.ipynb #b329801d
 def is_log_line(
     value: Any,  # a decoded object
 ) -> bool:
     "Whether an object is a line of a service's log."
     return isinstance(value, dict) and bool(value.keys() & _LOG_KEYS) and bool(value.keys() & set(_SAID))
 
-
+# %% ../../nbs/10_collect/service_logs.ipynb #f03acf86
 def log_step(
     value: dict[str, Any],  # a line of a service's log
     line: int,  # where it stands, from 1
@@ -111,7 +111,7 @@ def log_step(
         utc_time(first_of(value, ("timestamp", "time", "ts", "@timestamp"))), duration_of(value), level=level, kind="log",
     )  # fmt: skip
 
-
+# %% ../../nbs/10_collect/service_logs.ipynb #0bdf8c17
 def text_steps(
     text: str,  # a whole log
 ) -> Iterator[Operation]:  # one a record, in order

@@ -9,6 +9,7 @@ __all__ = ['HEREDOC', 'Command', 'commands_of', 'aims_of', 'only_reads', 'status
 import posixpath
 import re
 import shlex
+from functools import lru_cache
 
 import msgspec
 
@@ -34,10 +35,15 @@ class Command(msgspec.Struct):
 
 
 _SEPARATORS = {"|", "||", "&&", ";", "&", "\n", "|&", "(", ")", ";;"}
+
+
 HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*)\n.*?\n\s*\2(?=\n|$)", re.DOTALL)
+
+
 _SKIP = {"sudo": 0, "time": 0, "nohup": 0, "exec": 0, "command": 0, "nice": 0, "env": 0, "then": 0, "do": 0, "else": 0,
          "if": 0, "!": 0, "while": 0, "{": 0, "timeout": 1, "sshpass": 2, "uv run": 0, "poetry run": 0, "pipenv run": 0}  # fmt: skip
 
+# %% ../../nbs/10_collect/shell_commands.ipynb #473074d6
 _RUN_BY = {"sudo", "timeout", "sshpass", "uv run", "poetry run", "pipenv run"}
 
 
@@ -96,10 +102,9 @@ def _placed(found: list[Command]) -> list[Command]:
     return found
 
 # %% ../../nbs/10_collect/shell_commands.ipynb #3fd0e606
-def commands_of(
-    text: str,  # a command line, or several
-) -> list[Command]:  # in order
-    "The simple commands of a command line."
+@lru_cache(4096)
+def _parsed(text: str) -> tuple[Command, ...]:
+    "The simple commands of a command line; a session asks for the same line again and again."
     found: list[Command] = []
     words: list[str] = []
     tokens = [*_words(text), ";"]
@@ -113,7 +118,14 @@ def commands_of(
             words = words[:-1] if words and words[-1] in ("1", "2") else words
         elif place == 0 or not (set(tokens[place - 1]) <= set("<>&") and set(tokens[place - 1]) & set("<>")):
             words.append(token)
-    return _placed(found)
+    return tuple(_placed(found))
+
+
+def commands_of(
+    text: str,  # a command line, or several
+) -> list[Command]:  # in order; shared, so not to be changed
+    "The simple commands of a command line."
+    return list(_parsed(text))
 
 # %% ../../nbs/10_collect/shell_commands.ipynb #14fbd3a6
 _TRIVIAL = {"cd", "echo", "printf", "true", "export", "set", "source", ".", "sleep", "pwd", "wait", "mkdir", "date", "done",
@@ -125,8 +137,6 @@ _READERS = {"cat", "ls", "grep", "rg", "find", "head", "tail", "less", "wc", "wh
 _READING = {"git": {"status", "log", "show", "diff", "blame", "branch", "ls-files", "grep", "rev-parse", "remote"},
             "docker": {"ps", "logs", "images", "inspect", "stats", "top"}, "kubectl": {"get", "describe", "logs", "top"},
             "systemctl": {"status", "show", "list-units", "is-active"}, "pip": {"list", "show", "freeze"}}  # fmt: skip
-
-
 _CHECKS = {"pytest", "tox", "unittest", "mypy", "pyright", "basedpyright", "jest", "vitest", "shellcheck", "yamllint", "hadolint",
            "flake8", "pylint", "nosetests", "ctest", "cypress", "playwright"}  # fmt: skip
 _CHECKING = re.compile(
@@ -149,7 +159,7 @@ def _reads(command: Command) -> bool:
     changes = command.options & _CHANGING.get(command.program, _MENDING)
     return not changes and (looks or bool(_CHECKING.match(line)))
 
-
+# %% ../../nbs/10_collect/shell_commands.ipynb #4049c7ca
 def aims_of(
     text: str,  # a command line
 ) -> list[Command]:  # may be empty
@@ -201,7 +211,7 @@ def cut_output(
     "Whether a pipe hides part of what an aim says."
     return any(one.then in ("|", "|&") for one in aims_of(text))
 
-
+# %% ../../nbs/10_collect/shell_commands.ipynb #1edd128c
 _RUNS = {"pytest", "tox", "make", "cmake", "cargo", "npm", "npx", "yarn", "pnpm", "go", "gcc", "cc", "g++", "clang", "mvn",
          "gradle", "pip", "ruff", "mypy", "pyright", "tsc", "eslint", "jest", "vitest", "python", "node", "flask", "unittest",
          "ansible-playbook", "terraform", "rustc", "ninja", "meson", "nosetests", "alembic", "poetry", "uv"}  # fmt: skip

@@ -52,7 +52,7 @@ def _zsh(lines: list[str]) -> Iterator[Entered]:
     if found:
         yield found
 
-
+# %% ../../nbs/10_collect/shell_history.ipynb #edefb0f8
 def _fish(lines: list[str]) -> Iterator[Entered]:
     "The commands of a history of fish."
     found: Entered | None = None
@@ -78,7 +78,7 @@ def _bash(lines: list[str]) -> Iterator[Entered]:
             yield Entered(line, (start or number, number), seconds)
             start = 0
 
-
+# %% ../../nbs/10_collect/shell_history.ipynb #17f2ac08
 def read_shell_history(
     raw: bytes,  # a whole file
 ) -> list[Entered]:  # in order; empty for a binary file
@@ -142,7 +142,7 @@ def _about(entered: Entered) -> list[str]:
         found += [word for word in one.operands[verbs:] if not word.isdigit() and word != "."]
     return found
 
-
+# %% ../../nbs/10_collect/shell_history.ipynb #802e009a
 def _samples(
     log: LogFile, sitting: list[Entered], told: list[tuple[Entered, str]], times: int
 ) -> Iterator[Sample]:
@@ -173,7 +173,7 @@ def _otherwise(entered: Entered) -> str:
     "What is said of a command without a known intent."
     return "go to the folder" if _moves(entered) else "not told by the command alone"
 
-
+# %% ../../nbs/10_collect/shell_history.ipynb #08c172c4
 def _of_file(log: LogFile, known: float, left_out: Counter[str]) -> Iterator[Sample]:
     "The samples of one history; the same sitting entered again is told once."
     entered = read_shell_history(log.path.read_bytes())
@@ -191,7 +191,7 @@ def _of_file(log: LogFile, known: float, left_out: Counter[str]) -> Iterator[Sam
                 asked.add(sample.messages[0].content)
                 yield sample
 
-
+# %% ../../nbs/10_collect/shell_history.ipynb #3a1b11e1
 @source(domain="operations")
 def shell_history(
     *,

@@ -91,7 +91,7 @@ def _covers(first: list[str], second: list[str]) -> bool:
     within = [any(a.startswith((f"{b.rstrip('/')}/", f"{b}::")) or a == b for b in second) for a in first]
     return not second or (bool(first) and all(within))
 
-
+# %% ../../nbs/10_collect/shell_repeats.ipynb #07b9fe95
 def _again(failed: Command, later: Command) -> bool:
     "Whether a command does what another was to do."
     added = later.options - failed.options

@@ -63,7 +63,7 @@ class Stage(msgspec.Struct):
         "Whether its last try did not fail."
         return self.steps[-1].ok is not False
 
-
+# %% ../../nbs/10_collect/stages.ipynb #b9da709d
 def _aside(stream: Stream, mended: list[Episode]) -> set[int]:
     "The steps that belong to detours, by id()."
     found: set[int] = set()
@@ -82,7 +82,7 @@ def _aside(stream: Stream, mended: list[Episode]) -> set[int]:
         found |= {id(step) for step in (one.failure, *failed, *changes, *waits)}
     return found
 
-
+# %% ../../nbs/10_collect/stages.ipynb #c0b39147
 def stages_of(
     stream: Stream,  # of a session or an event log
 ) -> list[Stage]:  # in order; lines of services have none

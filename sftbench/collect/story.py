@@ -42,7 +42,7 @@ def image_mark(
     "What stands in the place of an image."
     return f"[image: {media}]" if isinstance(media, str) and media else "[image]"
 
-
+# %% ../../nbs/10_collect/story.ipynb #06ef7b0d
 class Story:
     "Turns as a reader comes upon them."
 
@@ -134,7 +134,7 @@ def _result_text(content: Any) -> tuple[str, int]:
     ]
     return "\n".join([t for t in texts if t] + [image_mark("")] * images), images
 
-
+# %% ../../nbs/10_collect/story.ipynb #b70c9d88
 def tell_blocks(
     story: Story,  # takes the turns
     role: Any,  # user or assistant

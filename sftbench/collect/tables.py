@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['table_sections', 'too_wide', 'says_something']
 
-# %% ../../nbs/10_collect/tables.ipynb #d329fa11
+# %% ../../nbs/10_collect/tables.ipynb #e8304bda
 import csv
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from .markdown import Section
 from .notion import plain_name
 from .section_worth import weakness
 
-# %% ../../nbs/10_collect/tables.ipynb #7437cc81
+# %% ../../nbs/10_collect/tables.ipynb #d10a90d0
 _NAMES = re.compile(
     r"(?i)(name|title|term|question|q|topic|page|word|key|heading|subject|feature|item|service|error|symptom|problem)"
 )
@@ -48,7 +48,7 @@ def _told(titles: list[str], cells: list[str], name: int) -> list[str]:
     pairs = zip(titles, cells, strict=False)
     return [f"- {title}: {cell}" for n, (title, cell) in enumerate(pairs) if n != name and cell and title]
 
-
+# %% ../../nbs/10_collect/tables.ipynb #0b22c8d4
 def table_sections(
     path: str,  # of a CSV file
     text: str,  # the whole file
@@ -73,7 +73,7 @@ def too_wide(
     rows = list(_read(text))
     return [lines[0] for cells, lines in rows if any(cells[len(rows[0][0]) :])]
 
-# %% ../../nbs/10_collect/tables.ipynb #0db8993f
+# %% ../../nbs/10_collect/tables.ipynb #4c775837
 def says_something(
     found: list[Section],  # the rows of a table
 ) -> bool:  # False for measurements, lists of names and the like

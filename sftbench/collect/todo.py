@@ -37,7 +37,7 @@ class Todo(msgspec.Struct):
     lines: tuple[int, int]
     context: str  # the lines around it
 
-
+# %% ../../nbs/10_collect/todo.ipynb #8f33f9eb
 def _goes_on(lines: list[str], place: int, sign: str) -> list[str]:
     "The lines of a comment below its first."
     sign = _SIGN.get(sign.strip(), sign.strip())
@@ -59,7 +59,7 @@ def _in_string(before: str) -> bool:
     "Whether what stands before a comment leaves a quote open."
     return any(before.replace(f"\\\\{mark}", "").count(mark) % 2 for mark in "\"'`")
 
-
+# %% ../../nbs/10_collect/todo.ipynb #f09c46e7
 def todos_of(
     path: str,  # its suffix counts: Markdown has task lists
     text: str,  # a whole file
@@ -140,7 +140,7 @@ def _prompt(
         source_type="exploration", licence=tree.licence, created_at=date, meta=facts,
     )  # fmt: skip
 
-
+# %% ../../nbs/10_collect/todo.ipynb #961b21bc
 def _todo(tree: Tree, path: str, one: Todo, number: int) -> Sample:
     "The prompt of a to-do."
     what = {
@@ -168,7 +168,7 @@ def _todo(tree: Tree, path: str, one: Todo, number: int) -> Sample:
         tree.date(path),
     )
 
-
+# %% ../../nbs/10_collect/todo.ipynb #163ecdba
 def _busy_prompt(tree: Tree, path: str, commits: list[Commit], of: int) -> Sample:
     "The prompt of a file that is worked on."
     lines = [
@@ -183,7 +183,7 @@ def _busy_prompt(tree: Tree, path: str, commits: list[Commit], of: int) -> Sampl
     facts: dict[str, object] = {"mark": "busy", "commits": [one.id for one in commits]}
     return _prompt(tree, path, ask, f"busy\x1f{commits[0].id}", facts, origin, commits[0].date)
 
-
+# %% ../../nbs/10_collect/todo.ipynb #02a82172
 @source(domain="prompts")
 def todo(
     *,

@@ -53,7 +53,7 @@ _LOOKS = re.compile(
     r"(?i)(read|view|cat|ls|grep|rg|glob|search|list|find|head|tail|open|git (status|log|diff|show))\b|read_"
 )
 
-
+# %% ../../nbs/10_collect/workflows.ipynb #c6666926
 def _inside(short: tuple[str, ...], long: tuple[str, ...]) -> bool:
     "Whether a sequence stands in a longer one."
     return len(short) < len(long) and any(
@@ -97,7 +97,7 @@ def _detour(episode: Episode) -> str:
         "it passed when tried again" if episode.ending == "retried" else "calling it another way mended it")  # fmt: skip
     return f"- `{step_name(episode.failure)}` failed with “{episode.message[:120]}”; {way}"
 
-
+# %% ../../nbs/10_collect/workflows.ipynb #d25e3200
 def _template_text(flow: Workflow) -> str:
     "A template in words."
     lines = [_stage_line(flow, place) for place in range(len(flow.names))]
@@ -111,7 +111,7 @@ def _template_text(flow: Workflow) -> str:
         told[text] = told.get(text, 0) + 1
     return "\n".join([*lines, *(f"{text} ({n} times)." if n > 1 else f"{text}." for text, n in told.items())])
 
-
+# %% ../../nbs/10_collect/workflows.ipynb #d539924f
 def _template(flow: Workflow) -> Sample:
     "The sample of a template."
     first, last, (stream, stages) = flow.names[0], flow.names[-1], flow.runs[0]
