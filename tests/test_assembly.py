@@ -239,7 +239,7 @@ PROGRAMS = {
          "NOP #2", "!n #= !n+1", "endwhile", "C:", "if 0", "for k = 0..9", "NOP", "endfor", "if Nobody", "NOP", "else", "NOP", "endif", "endif",
          "D:", "macro all(...)", "!a #= 0", "while !a < sizeof(...)", "db <...[!a]>", "!a #= !a+1", "endwhile", "endmacro", "%all($1234, 1, 2)",
          "E:", "while 1", "NOP", "endwhile", "F:"],
-        {"A": 0x8003, "B": 0x8008, "C": 0x800E, "D": 0x800E, "E": 0x8011, "F": 0x9011}),
+        {"A": 0x8003, "B": 0x8008, "C": 0x800E, "D": 0x800E, "E": 0x8011, "F": None}),
     "empty statements and defines": (
         ["org $008000", ": db 1 : : db 2 :", '!none = ""', '!two = "db 3 : db 4 : "', "!none : !two :", "A:"], {"A": 0x8004}),
     "remarks": (
@@ -263,6 +263,7 @@ def test_structs_lie_one_behind_the_other_and_are_counted_as_arrays():
         "List.type": 0x7E0100, "List.x": 0x7E0101, "List.y": 0x7E0103, "List.w": 0x7E0105, "List.h": 0x7E0106,
         "List.More.palette": 0x7E0107, "List.More.tile": 0x7E0108, "List.More.flip": 0x7E010A,
         "Wide.a": 0x7E2000, "A": 0x7E0100 + 2 * 11 + 1, "B": 0x7E0107 + 2 * 4 + 3, "C": 0x7E2000 + 3 * 32, "D": 7, "E": 32,
+        "List.Also.one": 0x7E0107, "F": 11, "G": 0x7E0107,
     }  # fmt: skip
 
 

@@ -84,7 +84,9 @@ def turns(
         yield bool(value)
         if not value:
             return
-    if counted and before is not None:
+    if not counted:
+        walk.state.advance(None)  # it never ended
+    elif before is not None:
         walk.state.defines[counted[1]] = before
     yield False
 

@@ -162,6 +162,8 @@ def _lines(walk: Walk, rows: list[tuple[int, str]], spot: Spot) -> None:
         for turn, goes_on in enumerate(turns(walk, loop[1].lower(), loop[2]) if loop and end > at else ()):
             known, again = True, spot.again or turn > 0
             walk.steps += end - at
+            if walk.steps > _MOST_STEPS:
+                walk.state.advance(None)
             if not goes_on or walk.steps > _MOST_STEPS:
                 break
             _lines(walk, rows[at + 1 : end], Spot(spot.path, number, spot.above, again))
