@@ -21,11 +21,12 @@ from sftbench.collect.code_patterns import code_patterns
 from sftbench.collect.code_returns import returns_of
 from sftbench.collect.code_sentences import untagged
 from sftbench.collect.codebase import codebase
-from sftbench.collect.file_manifest import make_manifest, verify_manifest
+from sftbench.collect.file_manifest import make_manifest, verify_manifest, write_manifest
 from sftbench.collect.file_titles import title_of
 from sftbench.collect.files import open_tree
 from sftbench.collect.grammars import LANGUAGES, error_line, syntax_tree
 from sftbench.collect.manifest import manifest
+from sftbench.collect.python_returns import ends_without
 from sftbench.collect.symbols import parse_module
 from sftbench.collect.verify_docs import verify_docs
 from sftbench.core.jsonl import collecting_unreadable
@@ -434,6 +435,43 @@ def test_a_function_without_telling_results_has_none(source):
     assert results(source) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "ends"),
+    [
+        ("if n:\n    return 1", True),
+        ("if n:\n    return 1\nelse:\n    raise ValueError", False),
+        ("if n:\n    return 1\nelif n > 2:\n    return 2", True),
+        ("while True:\n    if n:\n        return 1", False),
+        ("while True:\n    if n:\n        break", True),
+        ("for x in n:\n    return x", True),
+        ("with n:\n    return 1", False),
+        ("try:\n    return n[0]\nexcept IndexError:\n    pass", True),
+        ("try:\n    n.go()\nexcept OSError:\n    return 1\nelse:\n    return 2", False),
+        ("match n:\n    case 1:\n        return 1\n    case _:\n        return 2", False),
+        ("match n:\n    case 1:\n        return 1", True),
+    ],
+)
+def test_whether_the_end_of_a_function_is_reached_is_what_python_does(body, ends):
+    source = "def f(n):\n" + textwrap.indent(body, "    ") + "\n"
+    assert ends_without(parse_module("a.py", source, "a").symbols[0]) is ends
+
+
+def test_an_answer_about_results_says_what_the_end_gives_and_what_a_question_mark_passes_on(tmp_path, spoken):
+    write(
+        tmp_path,
+        {
+            "a.py": 'def sign(n):\n    "One, minus one, or nothing."\n    if n > 0:\n        return 1\n    if n < 0:\n        return -1\n'
+        },
+    )
+    found = by_task(codebase(path=[str(tmp_path)], min_chars=0))["results"]
+    assert answer_of(found[0]).split("\n")[1:] == [
+        "- `1` when `n > 0` (line 4)", "- `-1` when `n < 0` (line 6)", "- nothing (None) when it comes to its end",
+    ]  # fmt: skip
+    rust = next(answer_of(s) for s in by_task(spoken)["results"] if s.meta["symbol"].endswith("minutes"))
+    assert "- `clock.split_once(':')?` passes on a failure (line 7)" in rust
+    assert "- `None` when `hour > 23` (line 10)" in rust
+
+
 def test_tags_of_a_docstring_belong_to_parameters_and_result():
     rest, tags = untagged(
         "Leaves the harbour.\n\n:param ready: when it is\n    ready\n:param int spare: metres\n:returns: the minute\n\nAt ebb it waits."
@@ -699,6 +737,18 @@ def test_a_clone_has_the_same_manifest_and_every_difference_is_named(tree):
         found = verify_manifest(made, clone)
     assert (found.changed, found.missing, found.new) == (["src/a.py"], ["src/b.py"], ["src/c.py"])
     assert not found.same and "1 missing, 1 changed, 1 new" in found.say()
+
+
+def test_a_manifest_that_lies_in_its_tree_does_not_count_itself(tree):
+    write_manifest(tree / "kept.json", make_manifest(tree))
+    assert verify_manifest(tree / "kept.json", tree).same
+    (tree / "new.txt").write_text("new")
+    assert verify_manifest(tree / "kept.json", tree).new == ["new.txt"]
+    assert [entry.path for entry in make_manifest(tree, ["*.txt", "kept*"])] == [
+        "README.md",
+        "src/a.py",
+        "src/b.py",
+    ]
 
 
 def test_a_folder_is_told_with_what_its_files_say_of_themselves(tree):

@@ -66,6 +66,8 @@ def stands_there(sample: Sample, text: str) -> bool:
     for row in quoted(sample).split("\n"):
         if row.lstrip().startswith("```") or row == "…":
             continue
+        if ".htm" in sample.origin.path:  # numbers of items are not written in a page
+            row = re.sub(r"^\s*\d+\. ", "", row)
         rest = iter(there.split())
         if not all(any(word == other for other in rest) for word in words(row)):
             return False
@@ -106,7 +108,7 @@ PAGE = f"""<html><head><title>The lamp - harbour manual</title></head><body>
 <h1>The lamp</h1><h2>Lighting the lamp<a class="headerlink" href="#x">¶</a></h2>
 <p>Open the glass &amp; put the flame to the wick. {PROSE}</p>
 <pre><code class="language-sh">light --wick
-close</code></pre><dl><dt>wick</dt><dd>cotton, renewed in spring</dd></dl></body></html>"""
+close</code></pre><pre><code class="language-python">light()</code><code class="language-js">lamp.light()</code></pre><dl><dt>wick</dt><dd>cotton, renewed in spring</dd></dl></body></html>"""
 
 
 @pytest.fixture
@@ -174,6 +176,7 @@ def test_answers_of_restructured_text_and_pages_are_markdown(tree):
     assert "**Note:**" in answers["Opening it"] and "comment" not in answers["Opening it"]
     assert "- **wood**\n  The wings" in answers["Parts"]
     page = answers["Lighting the lamp"]
+    assert "```python\nlight()\n```\n\n```js\nlamp.light()\n```" in page
     assert "glass & put" in page and "```sh\nlight --wick\nclose\n```" in page and "- wick\n  cotton" in page
     assert not any("Home" in text for text in answers.values())
 
@@ -343,13 +346,19 @@ def test_texts_in_mixed_encodings_are_read_and_binary_or_huge_ones_are_not(tmp_p
 def test_pages_without_a_body_or_with_open_tags_are_read(tmp_path):
     pages = {
         "bare.html": f"<h1>Gate</h1><p>{PROSE}", "unclosed.htm": f"<html><body><div><h2>Bell<p>{PROSE}<ul><li>one<li>two",
-        "empty.html": "", "script.html": "<script>if (a < b) { go() }</script>", "table.html": f"<table><tr><td>{PROSE}",
+        "open.html": f"<h1>Rope</h1><pre>\n{PROSE}\n", "empty.html": "", "script.html": "<script>if (a < b) { go() }</script>", "table.html": f"<table><tr><td>{PROSE}",
     }  # fmt: skip
     for name, text in pages.items():
         (tmp_path / name).write_text(text)
     samples, reports = read(documents, path=[str(tmp_path)])
-    assert not reports and {s.origin.path for s in samples} == {"bare.html", "unclosed.htm", "table.html"}
+    assert not reports and {s.origin.path for s in samples} == {
+        "bare.html",
+        "unclosed.htm",
+        "table.html",
+        "open.html",
+    }
     assert all("bell is rung" in quoted(s) for s in samples)
+    assert not verify_docs(samples, str(tmp_path)).stale
 
 
 @pytest.mark.parametrize("source", [documents, memory, capture, distillation])

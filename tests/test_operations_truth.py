@@ -13,6 +13,7 @@ from sftbench.collect.error_classes import log_templates
 from sftbench.collect.event_logs import streams_below
 from sftbench.collect.failure_summary import failure_summary
 from sftbench.collect.failures import failures
+from sftbench.collect.history import history
 from sftbench.collect.recoveries import Episode, all_episodes, mending_steps
 from sftbench.collect.same_steps import called
 from sftbench.collect.workflows import workflows
@@ -271,3 +272,70 @@ def test_drain3_finds_words_that_vary():
         if one.source_type == "runbook"
     ]
     assert len(found) >= 2
+
+
+def service_log(r: random.Random) -> tuple[list[tuple[str, str, str]], dict[tuple[str, int], str]]:
+    "Lines (level, logger, message) of services that work on jobs side by side, and (job, number of its failure) -> ending."
+    threads: list[list[tuple[str, str, str]]] = []
+    truth: dict[tuple[str, int], str] = {}
+    for number in range(10):
+        logger, job = f"svc.{r.choice('abc')}", f"job={r.choice(['sync', 'mail', 'index'])}-{number}"
+        fail, good = ("ERROR", logger, f"{job} failed: disk is locked"), ("INFO", logger, f"{job} finished")
+        late = ("ERROR", logger, f"{job} failed: read timed out")
+        other = ("INFO", logger, f"restarted worker for job=other-{number}")
+        kind = r.randrange(7)
+        threads.append([
+            [fail, ("INFO", logger, f"restarted worker for {job}"), good], [fail, ("INFO", "ops", f"unlocked the disk of {job}"), good],
+            [fail, good], [late, good], [fail, other, good], [fail, ("INFO", logger, f"restarted worker for {job}")],
+            [fail, ("INFO", logger, f"restarted worker for {job}"), ("INFO", logger, f"{job}0 finished")],
+        ][kind])  # fmt: skip
+        truth[job, 0] = ["recovered", "recovered", "flaky", "retried", "flaky", "open", "open"][kind]
+    lines: list[tuple[str, str, str]] = []
+    while threads:
+        thread = r.choice(threads)
+        lines.append(thread.pop(0))
+        threads = [one for one in threads if one]
+    return lines, truth
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_service_logs_are_judged_by_their_jobs(tmp_path, form):
+    for seed in range(30):
+        lines, truth = service_log(random.Random(seed))
+        rows = [(f"2026-03-02T09:{n // 60:02}:{n % 60:02}Z", *line) for n, line in enumerate(lines)]
+        if form == "text":
+            (tmp_path / f"{seed}.log").write_text(
+                "".join(f"{time} {level} {name}: {said}\n" for time, level, name, said in rows)
+            )
+        else:
+            told = (dict(zip(("time", "level", "logger", "message"), row, strict=True)) for row in rows)
+            (tmp_path / f"{seed}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+        path = tmp_path / f"{seed}.{'log' if form == 'text' else 'jsonl'}"
+        found = {
+            one.failure.output.split(" ")[0]: one.ending
+            for one in all_episodes(streams_below(str(path)), window=100)
+        }
+        assert found == {job: ending for (job, _), ending in truth.items()}, seed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_the_time_went_is_summed_by_hand(tmp_path, seed):
+    r = random.Random(seed)
+    rows = [{"id": f"e{n}", "timestamp": f"2026-03-02T09:{n:02}:00Z", "operation": r.choice(["build", "test", "deploy"]), "provenance": {"session": "s"},
+             "metadata": {"tool": "t", "files": ["a"], "success": r.random() < 0.8, "duration_ms": 1000 * r.randint(1, 50)}} for n in range(20)]  # fmt: skip
+    (tmp_path / "2026-03-02.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = {s.meta["task"]: s.messages[1].content for s in history(path=[str(tmp_path)])}
+    sums: Counter[str] = Counter()
+    for row in rows:
+        sums[row["operation"]] += row["metadata"]["duration_ms"] // 1000
+    lost = sum(row["metadata"]["duration_ms"] // 1000 for row in rows if not row["metadata"]["success"])
+    assert f"The operations took {sums.total()} s, of 19 minutes" in told["time"]
+    for name, seconds in sums.items():
+        runs = sum(row["operation"] == name for row in rows)
+        assert (
+            f"`{name}` on `a`: {seconds} s ({seconds / sums.total():.0%})"
+            + (f" in {runs} runs" if runs > 1 else "")
+            in told["time"]
+        )
+    assert f"{lost} s of it went into runs that failed." in told["time"]
+    assert f"Of 20 operations {sum(not row['metadata']['success'] for row in rows)} failed" in told["report"]

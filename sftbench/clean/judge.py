@@ -22,7 +22,7 @@ _PASSWORD = frozenset(_PASSWORD_WORDS.split())
 _KEYED_WORDS = """
     api access account private signing encryption master auth client app secret storage service session
     deploy license shared subscription crypt cipher hmac webhook jwt hash host function admin server aes
-    des preshared consumer ssh gpg symmetric validation decryption encrypt decrypt verification unseal
+    des preshared consumer signature ssh gpg symmetric validation decryption encrypt decrypt verification unseal
 """
 _KEYED = frozenset(_KEYED_WORDS.split())
 _TOKEN_WORDS = """

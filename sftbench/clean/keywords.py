@@ -34,14 +34,15 @@ class _Vocabulary:
     "The keywords of all rules, in lower case, each with three of its trigrams."
 
     def __init__(self) -> None:
-        self.long: dict[str, None] = {}
-        self.short: dict[str, None] = {}
+        self.long: list[str] = []
+        self.short: list[str] = []
         self.marks = np.empty((3, 0), np.uint16)
 
     def add(self, words: Iterable[str]) -> None:
         "Add words that are not there yet."
-        for word in words:
-            (self.long if len(word) >= 3 else self.short)[word] = None
+        new = set(words) - {*self.long, *self.short}
+        self.long += sorted(word for word in new if len(word) >= 3)
+        self.short += sorted(word for word in new if len(word) < 3)
         codes = [trigrams(word.encode()) for word in self.long]
         marks = [[code[0], code[len(code) // 2], code[-1]] for code in codes]
         self.marks = np.array(marks, dtype=np.uint16).reshape(-1, 3).T.copy()
@@ -57,8 +58,10 @@ def _there(lowered: str, words: int) -> frozenset[str]:
     if len(lowered) < 3:
         return frozenset(short)
     seen, (first, middle, last) = present(lowered), _VOCABULARY.marks
-    near, long = np.flatnonzero(seen[first] & seen[middle] & seen[last]).tolist(), [*_VOCABULARY.long]
-    return frozenset(short + [long[place] for place in near if long[place] in lowered])
+    near = [
+        _VOCABULARY.long[place] for place in np.flatnonzero(seen[first] & seen[middle] & seen[last]).tolist()
+    ]
+    return frozenset(short + [word for word in near if word in lowered])
 
 # %% ../../nbs/20_clean/keywords.ipynb #4dce4f84
 class Keywords:

@@ -45,7 +45,11 @@ def _assignments(text: str, lowered: str) -> Iterator[re.Match[str]]:
         name = _NAME_START.search(text, max(0, spot.start() - 49), spot.start())
         match = _ASSIGN.match(text, name.start() if name else spot.start())
         if match:
-            done = match.end()
+            nested = text[match.end("sep") : match.end("sep") + 2].lstrip("'\"`")[:1] in (
+                "{",
+                "[",
+            )  # JSON may hold names of its own
+            done = match.end("sep") + 1 if nested else match.end()
             yield match
 
 

@@ -16,9 +16,9 @@ from .keywords import Keywords, spots
 # %% ../../nbs/20_clean/scrub_calls.ipynb #bebad990
 _PLACES = """
 0 Wallet Fernet set_password setPassword make_password check_password hashpw password_hash hash_password deriveKey SecretKeySpec
-0 HMAC256 HMAC384 HMAC512 pwd_context.hash bcrypt.hash argon2.hash :auth OAuthHandler AES.new DES.new DES3.new ARC4.new Blowfish.new ChaCha20.new hmac.new aes.NewCipher des.NewCipher IvParameterSpec PBEKeySpec SecretBox
-2 FTP keyring.set_password ClientSecretCredential ldap_bind Sequelize AES.new DES.new DES3.new Blowfish.new hash_hmac openssl_encrypt openssl_decrypt
-1 username_pw_set Twilio.init createCipheriv createDecipheriv createCipher hmac.New hexdigest AES.encrypt AES.decrypt HmacSHA256 HmacSHA1 WiFi.begin
+0 Dropbox AzureKeyCredential HMAC256 HMAC384 HMAC512 pwd_context.hash bcrypt.hash argon2.hash :auth OAuthHandler AES.new DES.new DES3.new ARC4.new Blowfish.new ChaCha20.new hmac.new aes.NewCipher des.NewCipher IvParameterSpec PBEKeySpec SecretBox
+2 Pusher FTP keyring.set_password ClientSecretCredential ldap_bind Sequelize AES.new DES.new DES3.new Blowfish.new hash_hmac openssl_encrypt openssl_decrypt
+1 username_pw_set set_auth Pusher algoliasearch Twilio.init createCipheriv createDecipheriv createCipher hmac.New hexdigest AES.encrypt AES.decrypt HmacSHA256 HmacSHA1 WiFi.begin
 1 login auth HTTPBasicAuth HTTPDigestAuth BasicAuth basicAuth basic_auth SetBasicAuth withBasicAuth authenticate NetworkCredential
 1 UsernamePasswordCredentials UsernamePasswordAuthenticationToken PasswordAuthentication changeUserPassword changePassword
 1 PSCredential sign encode verify decode createHmac PlainCredentials signInWithEmailAndPassword createUserWithEmailAndPassword

@@ -48,7 +48,7 @@ PASSWORD neighbor neighbor\s+\S+\s+password(?:\s+\d)?\s+@
 PASSWORD plain-text-password,encrypted-password (?:plain-text-password-value|plain-text-password|encrypted-password)\s+@
 ~PASSWORD set\x20password,set\x20passwd set\s+passw(?:or)?d\s+(?:enc\s+)?@
 PASSWORD set\x20psksecret,set\x20auth-p,set\x20priv-p,set\x20passphrase set\s+(?:psksecret|auth-pwd|priv-pwd|passphrase)\s+(?:enc\s+)?@
-PASSWORD requirepass,masterauth,rootpw,bindpw (?:requirepass|masterauth|rootpw|bindpw)\s+@
+PASSWORD requirepass,masterauth,rootpw,bindpw (?:requirepass|masterauth|rootpw|bindpw)\s+(?:--?\w+\s+)?(?!-)@
 PASSWORD login\x20 login\s+\S+\s+password\s+@
 PASSWORD on\x20> (?:setuser|user)\s+\S+\s+(?:on|off)[^\n]{0,40}?\s>@
 ~PASSWORD auth\x20 auth(?:\s+[\w-]+)?\s+@!

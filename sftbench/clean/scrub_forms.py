@@ -23,6 +23,11 @@ open\x20-u,user\x20 \b(?:open|user)\s+(?:-u\s+)?[\w.@-]+,(?P<value>[^\s\"'\\]{4,
 endpoint= (?i);Secret=(?P<value>[A-Za-z0-9+/=]{40,})
 userpwd USERPWD["']?\s?(?:,|=>|=)\s?["'][\w.@+-]+:(?P<value>[^\s"'\\]{4,100})["']
 jwt:key,jwt__key,encryption:key,jwtsettings,"jwt" ["'](?:Jwt|Encryption|JwtSettings|Aes)(?::|__|["']:\s?\{[^{}]{0,120}?["'])(?:Secret)?(?:Key|Secret)["']\]?\s?[=:,]\s?["'](?P<value>[^\s"'\\]{12,200})["']
+chpasswd chpasswd:?[\s{]{1,12}(?:expire:[^\n]{0,12}\n\s*)?list:\s*[|"']?\s*-?\s*\w+:(?P<value>[^\s"'\\}]{4,100})
+http\x20,socks (?m)^(?:http|socks[45])[ \t]+(?:\d{1,3}\.){3}\d{1,3}[ \t]+\d{2,5}[ \t]+[\w.@-]+[ \t]+(?P<value>[^\s"']{4,80})[ \t]*$
+primarykey,secondarykey (?i)"(?:primary|secondary)(?:Master|Readonly)?Key"\s*:\s*"(?P<value>[A-Za-z0-9+/]{43,86}={1,2})"
+cred (?i)\bcred\w{0,12}\s?=\s?[(\[]\s?["'][\w.@-]+["'],\s?["'](?P<value>[^\s"'\\]{6,100})["']
+pass,pwd,pw,secret,token (?i)\b\w{2,20},\s?\w{0,20}(?:pass|password|passwd|pwd|pw|secret|token)\s=\s["'][^"'\n]{1,60}["'],\s?["'](?P<value>(?=\D*\d)[^\s"'\\]{6,100})["']
 sonar.login sonar\.login\s?[=:]\s?\\?[\"']?(?P<value>\w{20,60})\b
 machine\x20 machine@\S+@login@[^\s\\]+@(?:account@\S+@)?password\s+(?P<value>[^\s"'\\]{4,})
 :\x20psk,:\x20eap,:\x20xauth,:\x20ntlm (?i):[ \t]+(?:psk|eap|xauth|ntlm)[ \t]+\\?[\"'](?P<value>[^\"'\n\\]{4,200})

@@ -97,6 +97,7 @@ PASSWORD_HASH $argon2 \$argon2i?d?\$v=\d+\$[\w=,]+\$[\w+/]{8,}\$[\w+/]{20,}
 PASSWORD_HASH {ssha,{sha,{smd5,{crypt,{pbkdf2 \{(?:S?SHA(?:256|384|512)?|SMD5|CRYPT|PBKDF2[\w-]*)\}(?P<value>[\w+/=$.-]{20,200})
 PRIVATE_KEY openvpn\x20static OpenVPN Static key V1-{4,5}(?P<value>(?:(?:\s|\\[nrt]|[-+>]|[\w./-]{1,60}:\d{1,6}[:-]|\d{1,6}[→\t])*[0-9a-fA-F]{16,64}(?![0-9a-fA-F])){2,40})
 SECRET unseal,recovery\x20key (?i:(?:unseal|recovery) key(?: \d{1,2})?(?: \(base64\))?:)\s{0,4}(?P<value>[A-Za-z0-9+/]{40,90}={0,2}|[0-9a-f]{64,66})
+PASSWORD_HASH grub.pbkdf2 grub\.pbkdf2\.sha\d+\.\d+\.[0-9A-F]{32,256}\.[0-9A-F]{32,256}
 PASSWORD_HASH pbkdf2_ pbkdf2_sha\d+\$\d+\$\w{8,}\$[\w+/=]{30,}
 PASSWORD_HASH ::: :\d+:(?P<value>[0-9a-fA-F]{32}:[0-9a-fA-F]{32}):::
 PRIVATE_KEY privatekey,presharedkey,private_key (?i:\b(?:private_?key|presharedkey))\s*=\s*(?P<value>[A-Za-z0-9+/]{43}=)

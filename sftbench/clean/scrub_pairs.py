@@ -88,7 +88,7 @@ _FALLBACK = re.compile(
     r"[bfru]?\\{0,3}[\"'](?:\\{1,3}\")?(?P<value>[^\"'\n\\]{4,200})\\{0,3}[\"']"
 )
 _SETS = re.compile(
-    r"(?:define|env|getenv|setdefault|setproperty|environ\.get|default\s?=\s?|\bor\b|\|\||\?\?|\bput\(|setitem\(|\.(?:send_?keys|type|fill|set_?value)\()",
+    r"(?:define|env|getenv|setdefault|setproperty|environ\.get|default\s?=\s?|\bor\b|\|\||\?\?|\bput\(|setitem\(|\.set\(|\.(?:send_?keys|type|fill|set_?value)\()",
     re.I,
 )
 

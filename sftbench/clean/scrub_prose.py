@@ -144,6 +144,22 @@ _ANSWER = re.compile(
 )
 
 
+_BRACKETED = re.compile(r"[^\n().=:{]{0,40}\([`\"']?(?P<value>[^\s()`\"'<>]{12,200})[`\"']?\)")
+
+
+def _bracketed(text: str, noun: re.Match[str]) -> Iterator[Finding]:
+    "A value in brackets behind its name: the token you gave me (…)."
+    match = _BRACKETED.match(text, noun.end())
+    value = match["value"] if match else ""
+    if (
+        match
+        and any(map(str.isdigit, value))
+        and looks_random(value, named=False)
+        and not is_placeholder(value)
+    ):
+        yield Finding(*match.span("value"), "SECRET", "prose")
+
+
 def _answered(text: str, noun: re.Match[str]) -> Iterator[Finding]:
     "A password that the next line gives to a question about it."
     match = _ANSWER.match(text, noun.end()) if noun["strong"] else None
@@ -180,7 +196,7 @@ def find_prose(
     for at in spots(_NOUNS.found(lowered), lowered):
         if not at or not text[at - 1].isalnum() or text[at] > "\u04ff":
             noun = _NOUN.match(text, at)
-            yield from (*_told(text, noun), *_answered(text, noun)) if noun else ()
+            yield from (*_told(text, noun), *_answered(text, noun), *_bracketed(text, noun)) if noun else ()
     yield from _paired(text, lowered)
     yield from _changed(text, lowered)
     yield from find_codes(text, lowered)

@@ -93,6 +93,13 @@ nuget@setapikey #1
 ngrok@authtoken #1
 ngrok@add-authtoken #2
 iwconfig iw     key+
+az@create       -p= --admin-password=
+az@set          --value=
+flyctl@auth fly@auth  -t=
+consul          -encrypt=
+keybase         --paperkey=
+bw@login        #2
+check_http      -a:
 psql pg_dump    --password=
 nmcli           password+ wifi-sec.psk+ 802-11-wireless-security.psk+ wifi-sec.wep-key0+ 802-1x.password+
 aws@configure   aws_secret_access_key+ aws_session_token+

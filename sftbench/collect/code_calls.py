@@ -10,9 +10,9 @@ import ast
 import re
 
 from .code_facts import Book, is_telling, is_test, summary_of
-from .code_returns import function_of
 from .code_sentences import takes, untagged, uses_of
 from .code_writing import pick, tests_itself
+from .python_returns import function_of
 from .references import Reference
 from .symbols import Symbol
 
@@ -107,11 +107,18 @@ def _must(symbol: Symbol) -> str:
     return f"Only {' and '.join(needed)} must be given." if len(needed) < 3 else ""
 
 
+_CALL = re.compile(r"(?<![\w'\"])(\w+)(?:<[^>]*>)?\s*\(")
+_COMMAND = re.compile(r"(?<![\w'\"])(\w+)\b")
+
+
 def _typical(symbol: Symbol, book: Book) -> list[Reference]:
     "Two places that call a symbol, in different files, tests last."
-    name = re.escape(symbol.name.split(".")[-1])
-    call = re.compile(rf"(?<![\w'\"]){name}\b" + ("" if symbol.language == "bash" else r"(<[^>]*>)?\s*\("))
-    calls = [place for place in uses_of(symbol, book) if call.search(book.line(place.path, place.line))]
+    name, pattern = symbol.name.split(".")[-1], _COMMAND if symbol.language == "bash" else _CALL
+    calls = [
+        place
+        for place in uses_of(symbol, book)
+        if any(found[1] == name for found in pattern.finditer(book.line(place.path, place.line)))
+    ]
     places = sorted(calls, key=lambda place: is_test(place.path))
     first = {place.path: place for place in reversed(places)}
     return sorted(first.values(), key=lambda place: (is_test(place.path), place.path))[:2]

@@ -8,11 +8,12 @@ __all__ = ['package_prefix', 'read_modules', 'Book', 'is_test', 'is_telling', 's
 # %% ../../nbs/10_collect/code_facts.ipynb #d424d299
 import re
 from collections import Counter
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from .files import Tree, read_tree
-from .grammars import language_of, missing_grammar
+from .grammars import language_of
 from .names import module_name
 from .references import Index, build_index
 from .symbols import Module, Symbol, parse_module
@@ -39,20 +40,15 @@ def _advice(error: Exception) -> str:
     return "Mend the line, or name the file under exclude."
 
 
-def _read_other(tree: Tree, path: str, text: str, language: str, missing: set[str]) -> list[Module]:
-    "A file of another language; a grammar that is not installed is told once."
-    if problem := missing_grammar(language):
-        if language not in missing:
-            missing.add(language)
-            tree.report(path, f"Files of {language} are not read: {problem.message}", problem.remedy)
-        return []
+def _read_other(tree: Tree, path: str, text: str, language: str) -> Module:
+    "A file of another language than Python."
     module, error = parse_file(path, text)
     if error and language == "cpp":  # macros are no grammar's fault, nor anybody's
         tree.leave_out("partly parsed")
     elif error:
         reason = f"Not all of it is {language} as its grammar knows it; definitions with errors are left out."
         tree.report(path, reason, "Mend the line, or name the file under exclude.", error)
-    return [module]
+    return module
 
 # %% ../../nbs/10_collect/code_facts.ipynb #df5cd7d4
 def read_modules(
@@ -61,11 +57,11 @@ def read_modules(
 ) -> list[Module]:  # in order of paths; what cannot be parsed is reported
     "Parse every file of a tree."
     packages = {str(PurePosixPath(path).parent) for path in tree.files if path.endswith("__init__.py")}
-    found, missing = [], set()
+    found: list[Module] = []
     for path, text in read_tree(tree):
         language = language_of(path)
         if language != "python":
-            found += _read_other(tree, path, text, language, missing)
+            found.append(_read_other(tree, path, text, language))
             continue
         try:
             found.append(parse_module(path, text, module_name(path, packages, prefix)))
@@ -116,6 +112,7 @@ _TEST_FOLDERS = ("tests", "test", "testing", "__tests__", "Tests")
 _TEST_NAME = re.compile(r"[._](test|spec)\.[cm]?[jt]sx?$|_test\.(rs|sh|bash|cc|cpp|cxx)$|Tests?\.swift$")
 
 
+@cache
 def is_test(
     path: str,  # POSIX, below the root
 ) -> bool:  # True for test files by name or folder

@@ -27,6 +27,7 @@ from sftbench.collect.code_sentences import (
 )
 from .code_writing import pick, tests_itself
 from .file_facts import offers, purpose_of
+from .python_returns import ends_without
 from .symbols import Module, Raise, Symbol
 
 # %% ../../nbs/10_collect/code_questions.ipynb #ca9c878d
@@ -147,7 +148,8 @@ def results(
 ) -> tuple[str, str] | None:  # question, answer
     "What does it return, and in which case."
     found = [] if tests_itself(symbol) else returns_of(symbol, book.files[symbol.path])
-    if not tells_cases(symbol, found):
+    different = len({one.value for one in found}) > 1 or ends_without(symbol)
+    if not (different and tells_cases(symbol, found)):
         return None
     wordings = [
         "What does `{name}` of `{file}` return, and in which case?", "Which results can `{name}` (`{file}`) have?",

@@ -10,7 +10,8 @@ __all__ = ['untagged', 'takes', 'tells_cases', 'case_lines', 'gives', 'errors_na
 import re
 
 from .code_facts import Book, colon, is_test, summary_of
-from .code_returns import Returned, ends_without, returns_of
+from .code_returns import returns_of
+from .python_returns import Returned, ends_without
 from .references import Reference
 from .symbols import Parameter, Raise, Symbol
 
@@ -68,7 +69,7 @@ def tells_cases(
     found: list[Returned],  # its results
 ) -> bool:  # True when there are several, of which one has a condition
     "Whether its results depend on something."
-    several = len({one.value for one in found}) > 1 or (found and ends_without(symbol))
+    several = len(found) > 1 or (found and ends_without(symbol))
     return bool(several) and any(one.when for one in found)
 
 

@@ -11,8 +11,8 @@ import re
 import textwrap
 
 from .code_facts import Book, is_test, summary_of
-from .code_returns import function_of
 from .code_sentences import builds_on
+from .python_returns import function_of
 from .symbols import Symbol
 from ..core.sample import make_key
 

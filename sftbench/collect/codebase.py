@@ -8,7 +8,7 @@ __all__ = ['Exchange', 'codebase']
 # %% ../../nbs/10_collect/codebase.ipynb #ae221119
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -91,8 +91,7 @@ _PLACES = re.compile(r"`[^`\s]+:\d+(-\d+)?`|\blines? \d+(-\d+)?")
 
 def _shape(found: Exchange) -> str:
     "An answer without what tells apart the members of a family of similar files: places and own name."
-    own = re.escape(found.name.split(".")[-1])
-    return re.sub(rf"\b{own}\b", "", _PLACES.sub("", found.answer))
+    return _PLACES.sub("", found.answer).replace(found.name.split(".")[-1], "")
 
 # %% ../../nbs/10_collect/codebase.ipynb #2a33bf08
 def _ask(tree: Tree, limits: _Limits, cursor: Cursor) -> Iterator[tuple[str, Exchange]]:
@@ -105,11 +104,11 @@ def _ask(tree: Tree, limits: _Limits, cursor: Cursor) -> Iterator[tuple[str, Exc
             seen[one.task + " " + one.name] += 1
             ordinal = seen[one.task + " " + one.name]
             parts = (tree.root, one.path, one.name, one.task, *([ordinal] if ordinal > 1 else []))
-            shape = make_key(_shape(one))
-            if shape in given and one.task in _ALIKE:
-                tree.leave_out("answered before in the same words")
-                continue
-            given.add(shape)
+            if one.task in _ALIKE:
+                if (shape := make_key(_shape(one))) in given:
+                    tree.leave_out("answered before in the same words")
+                    continue
+                given.add(shape)
             yield make_key("codebase", *parts), one
 
 
@@ -130,6 +129,13 @@ def _sample(tree: Tree, found: Exchange, key: str) -> Sample:
     )
 
 # %% ../../nbs/10_collect/codebase.ipynb #c8447fc1
+def _drawn(samples: Iterable[Sample], most: int) -> list[Sample]:
+    "So many of the samples, drawn by their keys, in order."
+    found = list(samples)
+    keys = sorted(sample.key for sample in found)
+    return found if len(found) <= most else [sample for sample in found if sample.key <= keys[most - 1]]
+
+
 def _check(word: str, given: list[str], known: list[str]) -> None:
     "Refuse a name that there is not."
     for name in given:
@@ -179,9 +185,6 @@ def codebase(
     _check("language", languages, [language.name for language in LANGUAGES])
     limits, memory = _Limits(tasks, max_per_symbol, (min_chars, max_chars)), Cursor(cursor)
     trees = open_trees(path, suffixes_of(languages), exclude)
-    found = [(tree, list(_ask(tree, limits, memory))) for tree in trees]
-    keys = sorted(key for _, rows in found for key, _ in rows)
-    last = keys[max_samples - 1] if 0 < max_samples < len(keys) else "~"
-    for tree, rows in found:
-        yield from (_sample(tree, exchange, key) for key, exchange in rows if key <= last)
+    made = (_sample(tree, exchange, key) for tree in trees for key, exchange in _ask(tree, limits, memory))
+    yield from _drawn(made, max_samples) if max_samples else made
     memory.save()

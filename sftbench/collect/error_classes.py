@@ -99,7 +99,7 @@ _GOOD = re.compile(
     r"|200 OK)\b|^\s*ok\b|: ok\b|\bfailed=0\b",
     re.MULTILINE | re.IGNORECASE,
 )
-_NOT_GOOD = re.compile(r"\b(not|never|un|in|0|without|no)\W*(success|succeeded|healthy|complete|recover|finish)|\bunhealthy\b", re.I)  # fmt: skip
+_NOT_GOOD = re.compile(r"(?<![\w-])(not|never|un|in|0|without|no)\W*(success|succeeded|healthy|complete|recover|finish)|\bunhealthy\b", re.I)  # fmt: skip
 
 
 def outcome_of(

@@ -51,7 +51,7 @@ def _for_the_look(text: str) -> set[int]:
 _BLOCKS = {"p", "div", "section", "article", "li", "ul", "ol", "dl", "blockquote", "figure", "details", "summary", "dt", "dd",
            "main", "header", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "pre"}  # fmt: skip
 
-# %% ../../nbs/10_collect/html_reading.ipynb #27ba1d1b
+# %% ../../nbs/10_collect/html_reading.ipynb #f49e9328
 class _Reader(HTMLParser):
     "Collects the rows of a page."
 
@@ -69,6 +69,7 @@ class _Reader(HTMLParser):
             0,
             set[int](),
         )  # open links, letters in them, rows that are links
+        self.beside = False  # whether a span has just ended
 
     def here(self) -> tuple[int, int]:
         "The line at hand, as first and last."
@@ -104,6 +105,9 @@ class _Reader(HTMLParser):
         if tag in _BLOCKS and not self.cells:
             self.flush(gap=not self.lists)
         if found := _LANGUAGE.search(attributes.get("class") or ""):
+            if tag == "code" and self.pre and self.text.strip():  # a second version of the same code
+                self._end_code()
+                self._open("pre", {})
             self.language = found[1]
         self._open(tag, attributes)
 
@@ -135,6 +139,8 @@ class _Reader(HTMLParser):
             self.flush(gap=False)
         elif tag == "a" and "href" in attributes:
             self.linked = 1
+        elif tag == "span" and self.beside and not self.pre:
+            self.add(" ")
 
     def _open_item(self, tag: str) -> None:
         "An item of a list begins."
@@ -151,6 +157,7 @@ class _Reader(HTMLParser):
             return
         if tag == "table" and self.open:
             self.open.pop()
+        self.beside = tag == "span"
         if tag == "a":
             self.linked = 0
         if tag == "pre" and self.pre:
@@ -200,6 +207,7 @@ class _Reader(HTMLParser):
         "Text between tags."
         if not self.skipped:
             self.add(data)
+            self.beside = False
             self.links += len(data.strip()) if self.linked else 0
 
     def told(self) -> list[Row]:
@@ -224,7 +232,9 @@ def html_sections(
     reader.feed(text)
     reader.close()
     reader.flush()
-    return sections_of_rows(reader.told())
+    height = max(1, text.count("\n") + (not text.endswith("\n")))
+    rows = [Row(row.text, (min(row.lines[0], height), min(row.lines[1], height))) for row in reader.told()]
+    return sections_of_rows(rows)
 
 # %% ../../nbs/10_collect/html_reading.ipynb #9b5e1e58
 def html_title(

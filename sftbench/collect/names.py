@@ -109,7 +109,7 @@ def chain_of(
         return [*above, node.attr] if above else []
     return []
 
-
+# %% ../../nbs/10_collect/names.ipynb #29a1a7c1
 def _same_code(text: str, node: ast.expr) -> bool:
     "Whether a text means what a node does; a comment inside would swallow the rest."
     try:
@@ -131,7 +131,7 @@ def as_written(
     written = " ".join(text.removesuffix("\\").rstrip() for text in texts)
     return written if last == first or _same_code(written, node) else ast.unparse(node)
 
-
+# %% ../../nbs/10_collect/names.ipynb #de0205ba
 _Binder = Function | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar
 
 

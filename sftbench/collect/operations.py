@@ -8,6 +8,7 @@ __all__ = ['Operation', 'Stream', 'command_of', 'target_of', 'operations_of', 's
 # %% ../../nbs/10_collect/operations.ipynb #68bc6b79
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -129,13 +130,12 @@ def _went(call: ToolCall, result: Message, told: bool) -> bool | None:
 
 # %% ../../nbs/10_collect/operations.ipynb #3de7ff97
 def _seconds(started: str, ended: str) -> float | None:
-    "Seconds between two times of one day."
-    clock = re.compile(r"T(\d\d):(\d\d):(\d\d(?:\.\d+)?)Z$")
-    first, last = clock.search(started), clock.search(ended)
-    if not first or not last or started[:10] != ended[:10]:
+    "Seconds between two times, None where one is unknown."
+    try:
+        seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+    except (ValueError, TypeError):
         return None
-    one, two = (int(m[1]) * 3600 + int(m[2]) * 60 + float(m[3]) for m in (first, last))
-    return round(two - one, 3) if two >= one else None
+    return round(seconds, 3) if seconds >= 0 else None
 
 
 def _operation(call: ToolCall, asked: Message, result: Message, said: str, told: bool) -> Operation:

@@ -56,7 +56,8 @@ def _mends(step: Operation, failure: Operation) -> bool:
     "Whether a step may have mended a failure."
     if step.kind != "log":
         return changes_something(step) and not silences(step)
-    near = step.tool == failure.tool or (bool(failure.target) and failure.target in step.output)
+    named = bool(failure.target) and bool(re.search(rf"{re.escape(failure.target)}(?![\w-])", step.output))
+    near = named or (step.tool == failure.tool and step.target in ("", failure.target))
     return step.ok is not False and near and bool(_ACTS.search(step.output))
 
 # %% ../../nbs/10_collect/recoveries.ipynb #c46e40a9

@@ -47,6 +47,7 @@ def _goes_on(lines: list[str], place: int, sign: str) -> list[str]:
         if (
             not sign
             or not text.startswith(sign)
+            or not text[len(sign) :].startswith((" ", "\t"))
             or _MARK.match(line)
             or not (said := text[len(sign) :].strip(" */#-;"))
         ):
@@ -73,7 +74,7 @@ def todos_of(
         task = _LIST.match(line) if prose else None
         if match and not _in_string(match["before"]):
             more = _goes_on(lines, place, match["sign"])
-            said = " ".join([match["text"].strip(" */->"), *more]).strip()
+            said = re.sub(r"\s*(\"\"\"|''')$", "", " ".join([match["text"].strip(" */->"), *more]).strip())
         elif task:
             more, said = [], task["text"].strip()
         else:
@@ -84,7 +85,7 @@ def todos_of(
                 match["mark"] if match else "task",
                 said,
                 (place + 1, place + 1 + len(more)),
-                "\n".join(lines[first:last]),
+                "\n".join(lines[first:last]).strip("\n"),
             )
 
 # %% ../../nbs/10_collect/todo.ipynb #6b888210

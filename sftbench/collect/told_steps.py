@@ -7,6 +7,7 @@ __all__ = ['fenced', 'inline', 'below_project', 'told_step', 'seconds_between', 
 
 # %% ../../nbs/10_collect/told_steps.ipynb #9112b62b
 import re
+from datetime import datetime
 
 from .operations import Operation, command_of
 from .same_steps import changes_something
@@ -80,15 +81,15 @@ def told_step(
 
 # %% ../../nbs/10_collect/told_steps.ipynb #3aa050fc
 def seconds_between(
-    first: str,  # UTC
-    last: str,  # UTC
-) -> int | None:  # None where a time is unknown, or they are of two days
+    first: str,  # UTC, ISO-8601
+    last: str,  # UTC, ISO-8601
+) -> int | None:  # None where a time is unknown, or the last is before the first
     "Whole seconds from one time to another."
-    found = [re.search(r"T(\d\d):(\d\d):(\d\d)", time) for time in (first, last)]
-    if not all(found) or first[:10] != last[:10]:
+    try:
+        seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+    except (ValueError, TypeError):
         return None
-    one, two = (int(m[1]) * 3600 + int(m[2]) * 60 + int(m[3]) for m in found if m)
-    return two - one if two >= one else None
+    return int(seconds) if seconds >= 0 else None
 
 
 def in_words(
