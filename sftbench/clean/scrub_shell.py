@@ -27,7 +27,8 @@ def _commands(text: str, lowered: str) -> Iterator[tuple[str, list[Word]]]:
     there = _NAMES.found(lowered)
     for written, name in _WRITTEN.items() if there else ():
         for at in spots((written,), text) if written.lower() in there else ():
-            if at == 0 or not (text[at - 1].isalnum() or text[at - 1] in "_.-"):
+            removed = text[at - 1 : at] == "-" and text[at - 2 : at - 1] in ("", "\n")  # a line of a diff
+            if at == 0 or removed or not (text[at - 1].isalnum() or text[at - 1] in "_.-"):
                 yield name, command_words(text, at + len(written) - 1)
     for match in _LIST.finditer(text):
         words = [Word(match["name"], *match.span("name")), *listed_words(text, match.end())]

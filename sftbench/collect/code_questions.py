@@ -116,7 +116,8 @@ def errors(
     book: Book,  # the tree that it is from
 ) -> tuple[str, str] | None:  # question, answer
     "Which errors does it raise, and when."
-    own = [] if tests_itself(symbol) or symbol.is_type else errors_named(symbol)[:8]
+    stub = symbol.is_type or symbol.statements < 2
+    own = [] if tests_itself(symbol) or stub else errors_named(symbol)[:8]
     if not own:
         return None
     wordings = [
