@@ -113,6 +113,12 @@ _CODE_LABELS = frozenset(
 )
 
 
+_ZONES = tuple(f".{zone}." for zone in ("corp", "internal", "intra", "intranet", "lan", "mgmt"))
+_ZONED = re.compile(
+    r"(?<![\w.@-])(?<![^/]/)(?=[a-z]*[\d-])[a-z][a-z0-9-]*(?:\.[a-z0-9-]+){0,3}?\.(?:corp|internal|intra|intranet|lan|mgmt)(?:\.[a-z0-9-]+){1,2}(?<=[a-z]{2})(?![\w(-]|\.\w)"
+)
+
+
 def _internal(text: str, low: bytes, seen: frozenset[str]) -> Iterator[tuple[int, int]]:
     "Names below domains that exist inside one network only."
     for suffix in seen.intersection(_SUFFIXES):
@@ -142,7 +148,7 @@ _LAPTOP = re.compile(
 )
 _LAPTOPS = ("desktop-", "laptop-", "win-", "-macbook", "-imac", "-mac-", "ip-", "ec2-")
 _SYSTEMS = ("linux ", "darwin ", "freebsd ")
-_WORDS = Keywords((*_COMMANDS, *_HOST_KEYS, *_SUFFIXES, *_LAPTOPS, *_SYSTEMS))
+_WORDS = Keywords((*_COMMANDS, *_HOST_KEYS, *_SUFFIXES, *_ZONES, *_LAPTOPS, *_SYSTEMS))
 
 
 def _in_logs(text: str, digits: bytes, seen: frozenset[str]) -> Iterator[re.Match[str]]:
@@ -164,6 +170,7 @@ def find_hosts(
     places = [*_after_at(text, shape.lower, not _COMMANDS.isdisjoint(seen))]
     if seen:
         places += [*_in_commands(text, seen), *_internal(text, shape.lower, seen)]
+        places += [m.span() for m in _ZONED.finditer(text)] if not seen.isdisjoint(_ZONES) else []
     if seen or b" 00:00:00 " in shape.digits:
         places += [m.span("value" if m.re.groups else 0) for m in _in_logs(text, shape.digits, seen)]
     for start, end in places:
