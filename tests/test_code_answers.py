@@ -415,7 +415,38 @@ def test_each_result_comes_with_the_case_that_leads_to_it():
         ("'small'", "when `n < 0x10`", (4, 4)),
         ("'middle'", "when `n < 0xFF`", (6, 6)),
         ("names[n]", "otherwise", (9, 9)),
-        ("None", "when `(KeyError, IndexError)` is caught", (11, 11)),
+        ("None", "otherwise, when `(KeyError, IndexError)` is caught", (11, 11)),
+    ]
+
+
+def test_conditions_inside_of_conditions_are_all_said_in_python_and_elsewhere(tmp_path):
+    found = results("""
+        def f(a, b):
+            if a:
+                if b > 1:
+                    return 1
+                return 2
+            return 3
+    """)
+    assert [when for _, when, _ in found] == ["when `a` and when `b > 1`", "when `a`", "otherwise"]
+    text = """
+        /** Three ways. */
+        export function f(a, b) {
+          if (a) {
+            if (b > 1) { return 1; } else { return 2; }
+          } else if (b) {
+            return 3;
+          }
+          return 4;
+        }
+    """
+    write(tmp_path, {"f.js": text})
+    said = answer_of(by_task(codebase(path=[str(tmp_path)], min_chars=0))["results"][0])
+    assert re.findall(r"(?m)^- `(\d)` (.*) \(line", said) == [
+        ("1", "when `a` and when `b > 1`"),
+        ("2", "when `a` and unless `b > 1`"),
+        ("3", "when `b`"),
+        ("4", "otherwise"),
     ]
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from tree_sitter import Node
 
 from .grammars import syntax_tree
-from .python_returns import Returned, flat, python_returns
+from .python_returns import Returned, flat, joined, python_returns
 from .symbols import Module, Symbol
 
 _LONGEST = 100  # characters of a value or a condition; longer ones are read in the code
@@ -49,21 +49,30 @@ def _test(node: Node) -> str:
     return flat(raw[node.children[1].start_byte - start : node.children[end].start_byte - start].decode())
 
 # %% ../../nbs/10_collect/code_returns.ipynb #080bd518
-def _when(node: Node, owner: Node) -> str:
-    "The condition that leads to a node."
-    inner, above = node, node.parent
-    while above and inner.id != owner.id:
-        if above.type in _TESTS:
-            test = _test(above)
-            other = above.type == "guard_statement" or _is_else(inner, above)
-            return f"{'unless' if other else 'when'} `{test}`" if test else ""
-        if above.type == "catch_clause":
-            return "when an error is caught"
-        if above.type in ("match_arm", "switch_case"):
-            case = above.child_by_field_name("pattern") or above.child_by_field_name("value")
-            return f"in the case `{_text(case)}`" if case else "otherwise"
-        inner, above = above, above.parent
+def _own_condition(above: Node, inner: Node) -> str:
+    "What one node around a part of it says about when that part is reached."
+    if above.type in _TESTS:
+        test, other = _test(above), above.type == "guard_statement" or _is_else(inner, above)
+        chained = other and (
+            inner.type in _TESTS or any(part.type in _TESTS for part in inner.named_children)
+        )
+        follows = chained and inner.type in ("else_clause", *_TESTS)  # `else if`: the next test says enough
+        return "" if follows or not test else f"{'unless' if other else 'when'} `{test}`"
+    if above.type == "catch_clause":
+        return "when an error is caught"
+    if above.type in ("match_arm", "switch_case"):
+        case = above.child_by_field_name("pattern") or above.child_by_field_name("value")
+        return f"in the case `{_text(case)}`" if case else "otherwise"
     return ""
+
+
+def _when(node: Node, owner: Node) -> str:
+    "The conditions that lead to a node."
+    inner, above, found = node, node.parent, ""
+    while above and inner.id != owner.id:
+        found = joined(_own_condition(above, inner), found)
+        inner, above = above, above.parent
+    return found
 
 
 def _is_else(inner: Node, above: Node) -> bool:
@@ -136,6 +145,12 @@ def _at_end(node: Node) -> bool:
     return bool(above and _FUNCTIONS.search(above.type))
 
 # %% ../../nbs/10_collect/code_returns.ipynb #e778f642
+def _unquotable(found: Returned) -> bool:
+    "Whether code has a backtick of its own."
+    quoted = len(re.findall(r"(?:when|unless|case) `", found.when))
+    return "`" in found.value or found.when.count("`") != 2 * quoted
+
+
 def returns_of(
     symbol: Symbol,  # a function or a method
     module: Module,  # the file that it is from
@@ -144,10 +159,7 @@ def returns_of(
     if symbol.is_type or symbol.language == "bash":
         return []
     found = list(python_returns(symbol) if symbol.language == "python" else _other(symbol, module))
-    long = any(
-        max(len(one.value), len(one.when)) > _LONGEST or "`" in one.value or one.when.count("`") > 2
-        for one in found
-    )
+    long = any(max(len(one.value), len(one.when) - 40) > _LONGEST or _unquotable(one) for one in found)
     nothing = all(one.value in ("", "None", "nil", "undefined") for one in found)
     name = (
         len(found) == 1 and found[0].value.isidentifier() and found[0].value not in ("self", "True", "False")
