@@ -414,8 +414,8 @@ def test_each_result_comes_with_the_case_that_leads_to_it():
     assert found == [
         ("'small'", "when `n < 0x10`", (4, 4)),
         ("'middle'", "when `n < 0xFF`", (6, 6)),
-        ("names[n]", "otherwise", (9, 9)),
-        ("None", "otherwise, when `(KeyError, IndexError)` is caught", (11, 11)),
+        ("names[n]", "unless `n < 0x10` or `n < 0xFF`", (9, 9)),
+        ("None", "unless `n < 0x10` or `n < 0xFF` and when `(KeyError, IndexError)` is caught", (11, 11)),
     ]
 
 
@@ -436,6 +436,9 @@ def test_conditions_inside_of_conditions_are_all_said_in_python_and_elsewhere(tm
             if (b > 1) { return 1; } else { return 2; }
           } else if (b) {
             return 3;
+          } else {
+            a.push(b);
+            return 5;
           }
           return 4;
         }
@@ -446,6 +449,7 @@ def test_conditions_inside_of_conditions_are_all_said_in_python_and_elsewhere(tm
         ("1", "when `a` and when `b > 1`"),
         ("2", "when `a` and unless `b > 1`"),
         ("3", "when `b`"),
+        ("5", "unless `a` and unless `b`"),
         ("4", "otherwise"),
     ]
 

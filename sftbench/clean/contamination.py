@@ -8,7 +8,7 @@ __all__ = ['SIZES', 'Unit', 'make_units', 'Grams', 'make_grams', 'look_up', 'Mat
 
 # %% ../../nbs/20_clean/contamination.ipynb #6c5757aa
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 

@@ -9,7 +9,6 @@ __all__ = ['describe', 'code_patterns']
 import hashlib
 import os
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -49,7 +49,7 @@ def _test(node: Node) -> str:
     return flat(raw[node.children[1].start_byte - start : node.children[end].start_byte - start].decode())
 
 # %% ../../nbs/10_collect/code_returns.ipynb #080bd518
-def _own_condition(above: Node, inner: Node) -> str:
+def _own_condition(above: Node, inner: Node, found: str) -> str:
     "What one node around a part of it says about when that part is reached."
     if above.type in _TESTS:
         test, other = _test(above), above.type == "guard_statement" or _is_else(inner, above)
@@ -57,7 +57,8 @@ def _own_condition(above: Node, inner: Node) -> str:
             inner.type in _TESTS or any(part.type in _TESTS for part in inner.named_children)
         )
         follows = chained and inner.type in ("else_clause", *_TESTS)  # `else if`: the next test says enough
-        return "" if follows or not test else f"{'unless' if other else 'when'} `{test}`"
+        told = follows and not found.startswith("unless")
+        return "" if told or not test else f"{'unless' if other else 'when'} `{test}`"
     if above.type == "catch_clause":
         return "when an error is caught"
     if above.type in ("match_arm", "switch_case"):
@@ -70,7 +71,7 @@ def _when(node: Node, owner: Node) -> str:
     "The conditions that lead to a node."
     inner, above, found = node, node.parent, ""
     while above and inner.id != owner.id:
-        found = joined(_own_condition(above, inner), found)
+        found = joined(_own_condition(above, inner, found), found)
         inner, above = above, above.parent
     return found
 
@@ -147,7 +148,7 @@ def _at_end(node: Node) -> bool:
 # %% ../../nbs/10_collect/code_returns.ipynb #e778f642
 def _unquotable(found: Returned) -> bool:
     "Whether code has a backtick of its own."
-    quoted = len(re.findall(r"(?:when|unless|case) `", found.when))
+    quoted = len(re.findall(r"(?:when|unless|case|or) `", found.when))
     return "`" in found.value or found.when.count("`") != 2 * quoted
 
 

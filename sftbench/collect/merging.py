@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..core.jsonl import write_lines
-from ..core.sample import Message, Origin, Sample, dropped, is_trained, make_key
+from ..core.sample import Sample, dropped, is_trained, make_key
 from ..core.turns import as_text
 
 # %% ../../nbs/10_collect/merging.ipynb #8be749aa

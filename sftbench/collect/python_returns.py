@@ -69,7 +69,7 @@ def _branches(node: ast.AST, lines: list[str]) -> Iterator[tuple[list[ast.AST], 
         tests = [flat(as_written(one.test, lines)) for one in chain]
         for one, test in zip(chain, tests, strict=True):
             yield [*one.body], f"when `{test}`"
-        yield [*chain[-1].orelse], "otherwise" if len(chain) > 1 else f"unless `{tests[0]}`"
+        yield [*chain[-1].orelse], "unless " + " or ".join(f"`{test}`" for test in tests)
     elif isinstance(node, ast.ExceptHandler):
         kind = f"`{flat(as_written(node.type, lines))}`" if node.type else "any error"
         yield [*node.body], f"when {kind} is caught"

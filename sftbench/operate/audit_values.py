@@ -10,7 +10,6 @@ import inspect
 import io
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path

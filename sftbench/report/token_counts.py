@@ -18,7 +18,7 @@ import msgspec
 
 from ..core.jsonl import collecting_unreadable, read_json, read_samples
 from ..core.sample import Sample
-from ..core.system import Problem, locate
+from ..core.system import Problem
 from ..models.template import chat_text
 from ..models.tokens import load_tokenizer, tokenizer_folder
 from .data import find, lines, read_run
