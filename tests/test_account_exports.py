@@ -430,7 +430,7 @@ def test_lone_surrogates_and_nan_are_mended(tmp_path, collect, read, value):
     text = json.dumps(value).replace('"y"', '"y\\ud83d"')[:-1] + ', "score": NaN}'
     (tmp_path / "conversations.json").write_text(f"[{text}]")
     (sample,) = collect(path=[str(tmp_path)])
-    assert sample.messages[-1].content == "y?"
+    assert sample.messages[-1].content == "y\ufffd"
 
 
 def test_each_knows_its_own():
