@@ -11,7 +11,7 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +46,29 @@ def locked(
         os.close(descriptor)
 
 # %% ../../nbs/90_operate/locks.ipynb #1f1bc598
-def _ended(signum: int, frame: object) -> None:
-    "SIGTERM ends like Ctrl-C: kernels are shut down, run.json says so."
-    raise KeyboardInterrupt("terminated")
-
-
 @contextlib.contextmanager
-def terminable() -> Generator[None]:
-    "Let SIGTERM end the block like Ctrl-C (main thread only; elsewhere nothing changes)."
+def terminable() -> Generator[Callable[[], None]]:
+    "Let SIGTERM end the block like Ctrl-C; gives a function that ends it if some callback swallowed either."
+    asked: list[int] = []
+
+    def ended(signum: int, frame: object) -> None:
+        asked.append(signum)
+        raise KeyboardInterrupt
+
+    def end_if_asked() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
     try:
-        before = signal.signal(signal.SIGTERM, _ended)
-    except ValueError:
-        yield
+        before = {number: signal.signal(number, ended) for number in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:  # not the main thread: nothing changes
+        yield end_if_asked
         return
     try:
-        yield
+        yield end_if_asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 # %% ../../nbs/90_operate/locks.ipynb #1446ebd1
 class RunKernelManager(AsyncKernelManager):

@@ -145,7 +145,9 @@ def _step_index(spec: Spec, name: str, option: str) -> int:
     return found[0]
 
 # %% ../../nbs/90_operate/pipeline.ipynb #a1a99c97
-def _run_steps(run: Run, engine: Engine, first: int, last: int, force: bool) -> None:
+def _run_steps(
+    run: Run, engine: Engine, first: int, last: int, force: bool, end_if_asked: Callable[[], None]
+) -> None:
     "Go through the steps in order; skip what is unchanged."
     spec, use = run.spec, [Path(path).expanduser().resolve() for path in run.spec.use]
     for index, (step, state) in enumerate(zip(spec.steps, run.record.steps, strict=True)):
@@ -165,6 +167,7 @@ def _run_steps(run: Run, engine: Engine, first: int, last: int, force: bool) -> 
         run.begin(step.folder)
         record = run_step(run.folder, step, _inputs(run.folder, before), spec.seed, mark, engine)
         run.finished(state, record, "done")
+        end_if_asked()
 
 # %% ../../nbs/90_operate/pipeline.ipynb #e5ff4178
 def _draw(run: Run, engine: Engine, news: bool) -> None:
@@ -211,7 +214,7 @@ def run(
     folder = Path(outputs) / spec.run
     first = _step_index(spec, start, "from") if start else 0
     last = _step_index(spec, until, "until") if until else len(spec.steps) - 1
-    with locked(folder) as lock, terminable():
+    with locked(folder) as lock, terminable() as end_if_asked:
         for name in _sweep(folder, spec.steps):
             tell(f"  {name:<16} is no longer in the spec: moved to .old/")
         under = Run(spec, folder, tell, begin)
@@ -219,7 +222,7 @@ def run(
         set_up = {"SFTBENCH_PENDING": "1", "SFTBENCH_USE": use, "SFTBENCH_LOCK_FD": str(lock)}
         with environment(**set_up, SFTBENCH_HOME=str(home()), PYTHONHASHSEED="0"):
             try:
-                _run_steps(under, engine, first, last, force)
+                _run_steps(under, engine, first, last, force, end_if_asked)
                 _finish(under, engine)
             except BaseException as error:
                 under.failed(error)
