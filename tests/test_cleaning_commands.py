@@ -119,3 +119,31 @@ def test_doctor_says_what_is_wrong_with_a_file_and_how_to_mend_it(told: Path):
     (told.parent / "empty").mkdir()
     assert sftbench("doctor", told.parent / "empty").returncode == 1
     assert sftbench("doctor", "bundled:samples.jsonl").returncode == 0
+
+
+def test_a_tree_is_held_against_its_manifest_and_answers_against_their_tree(tmp_path: Path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    body = "".join(f"    total += part * {number}\n" for number in range(8))
+    code = (
+        f'def tide(parts):\n    "Add up the parts of a tide."\n    total = part = 0\n{body}    return total\n'
+    )
+    (tree / "tide.py").write_text(code)
+    assert sftbench("manifest", tree, "-o", tmp_path / "m.json").returncode == 0
+    assert sftbench("verify-manifest", tmp_path / "m.json", tree).returncode == 0
+    told = tmp_path / "told.jsonl"
+    assert sftbench("collect", "codebase", "--path", tree, "-o", told).returncode == 0
+    good = sftbench("verify-docs", told, "--root", tree)
+    assert good.returncode == 0 and " 0 stale" in good.stdout
+    (tree / "tide.py").write_text("# a line above\n" + code.replace("def tide", "def ebb"))
+    (tree / "new.py").write_text("x = 1\n")
+    changed = sftbench("verify-manifest", tmp_path / "m.json", tree)
+    assert (
+        changed.returncode == 1
+        and "changed  tide.py" in changed.stdout
+        and "new      new.py" in changed.stdout
+    )
+    stale = json.loads(sftbench("verify-docs", told, "--root", tree, "--json").stdout)
+    assert stale["stale"] and sftbench("verify-docs", told, "--root", tree).returncode == 1
+    missing = sftbench("verify-docs", told, "--root", tmp_path / "nowhere")
+    assert missing.returncode == 2 and "Give the folder" in missing.stderr

@@ -79,8 +79,12 @@ def verify_manifest(
     as_json: _AsJson = False,
 ) -> None:
     "Hold a tree against its manifest: what is missing, changed, new."
-    found = lazy("sftbench.collect.file_manifest", "lab").verify_manifest(file, path, exclude=exclude or ())
+    room = lazy("sftbench.collect.file_manifest", "lab")
+    with lazy("sftbench.core.jsonl", "lab").collecting_unreadable() as damaged:
+        found = room.verify_manifest(file, path, exclude=exclude or ())
     lines = [f"  {kind:<8} {name}" for kind in ("missing", "changed", "new") for name in getattr(found, kind)]
     typer.echo(msgspec.json.encode(found).decode() if as_json else "\n".join([found.say(), *lines]))
-    if not found.same:
-        raise typer.Exit(1)
+    for one in damaged:
+        typer.echo(str(one), err=True)
+    if not found.same or damaged:
+        raise typer.Exit(3 if found.same else 1)
