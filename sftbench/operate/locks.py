@@ -59,8 +59,9 @@ def terminable() -> Generator[Callable[[], None]]:
         if asked:
             raise KeyboardInterrupt
 
+    heard = [s for s in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(s) is not signal.SIG_IGN]
     try:
-        before = {number: signal.signal(number, ended) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.signal(number, ended) for number in heard}  # a background job ignores Ctrl-C
     except ValueError:  # not the main thread: nothing changes
         yield end_if_asked
         return
