@@ -99,7 +99,7 @@ _CODE = re.compile(
     r"|.*=>.*|.*->.*|&\w.*|[A-Za-z_-]+=|![A-Za-z]{2,12}|<.*|\*\w+|\\[A-Za-z]+|f?['\"].*|(?!(?=\D*\d)(?=[^A-Z]*[A-Z])).*\.[*+].*|!\$.*"
 )
 _PATH = re.compile(r"(?!/(?=\D*\d)(?=[^A-Z]*[A-Z])[A-Za-z0-9]{14,}=*$)/[\w./@-]+|\.{1,2}/.*|~/.*|(?:https?|file|s3|gs)://.*|\w+://[^@]*|[A-Z]:\\.*|(?:[\w-]+/)*[\w.-]+"
-                   r"\.(?:py|md|json|ya?ml|txt|js|tsx?|sh|go|rs|pem|key|crt|env|toml|html|cfg|ini|conf|log|csv|xml)")  # fmt: skip
+                   r"\.(?:py|md|json|ya?ml|txt|js|tsx?|sh|go|rs|pem|key|crt|env|toml|html|cfg|ini|conf|log|csv|xml)(?::\d+(?:-\d+)?)?")  # fmt: skip
 _NUMBER = re.compile(r"[+~^-]?[\d.,:%/_ -]+[A-Za-z%]{0,2}|0x[0-9a-fA-F]{1,8}|\d{4}-\d\d-\d\dT[\d:.]+Z?")
 _WORD = re.compile(r"[^\W\d_]+(?:[_\-./][^\W\d_]+)*[.,;:!?)]*")
 _NAME = re.compile(

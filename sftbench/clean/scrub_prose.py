@@ -178,16 +178,12 @@ def _changed(text: str, lowered: str) -> Iterator[Finding]:
                     yield Finding(match.start(group), match.start(group) + len(value), "PASSWORD", "prose")
 
 
-_IN_FILE = re.compile(r"(?:[\w.-]+/)*[\w.-]*\w\.[a-z]\w{0,5}(?::\d+(?:-\d+)?)?")  # a file, and lines of it
-
-
 def _beside(match: re.Match[str], start: int, named: bool) -> Iterator[Finding]:
     "The value of a match, if it looks like a password and is no part of an address."
     value = match["value"].rstrip(".,;:)*")
     joined = named or re.search(r"[a-z][A-Z]|[_!]|\w-\w+-\d", value)
     digest = named and re.fullmatch(r"(?i)sha\d*|md5|(?:\w*_)?id|AAAA[\w.@-]*|[\w-]{25,}", match["user"])
-    file = "/" in match[0] and _IN_FILE.fullmatch(value) and ("/" in value or ":" in value)
-    if "//" not in match[0] and not digest and not file and looks_random(value, bool(joined)):
+    if "//" not in match[0] and not digest and looks_random(value, bool(joined)):
         yield Finding(start, start + len(value), "PASSWORD", "prose")
 
 # %% ../../nbs/20_clean/scrub_prose.ipynb #206b3cb6
