@@ -19,9 +19,9 @@ from sftbench.collect.distillation import distillation
 from sftbench.collect.documents import documents
 from sftbench.collect.jsonl import jsonl
 from sftbench.collect.memory import memory
-from sftbench.collect.section_worth import REASONS
 from sftbench.collect.verify_docs import verify_docs
 from sftbench.core.jsonl import Unreadable, collecting_unreadable
+from sftbench.core.registry import components
 from sftbench.core.sample import Sample
 from sftbench.core.system import locate
 
@@ -231,7 +231,7 @@ def test_sections_that_say_nothing_are_rejected_with_their_reason(tmp_path):
         "Harbour": "", "Contents": "contents", "Links": "links", "License": "licence", "1.2.0 (2026-01-02)": "changelog",
         "Authors": "people", "Figures": "no_prose", "Plans": "placeholder",
     }  # fmt: skip
-    assert set(found.values()) - {""} == set(REASONS)
+    assert set(found.values()) - {""} == set(components("source")["documents"].reasons)
 
 
 def test_comments_badges_and_link_definitions_are_no_part_of_an_answer(tmp_path):
